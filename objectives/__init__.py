@@ -1,0 +1,26 @@
+"""What a set of embeddings, and a set of trials, is worth."""
+
+from objectives.consistency import epsilon_opis, opis, utility
+from objectives.errors import InputError
+from objectives.fronts import front_ranks, hypervolume, hypervolume_contributions, knee
+from objectives.objective import DEFAULT_OBJECTIVES, OBJECTIVES, Objective, get_objective
+from objectives.score import Calibration, Score, distance_at_far, score_embeddings
+
+__all__ = [
+    "DEFAULT_OBJECTIVES",
+    "OBJECTIVES",
+    "Calibration",
+    "InputError",
+    "Objective",
+    "Score",
+    "distance_at_far",
+    "epsilon_opis",
+    "front_ranks",
+    "get_objective",
+    "hypervolume",
+    "hypervolume_contributions",
+    "knee",
+    "opis",
+    "score_embeddings",
+    "utility",
+]

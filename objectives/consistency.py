@@ -1,0 +1,169 @@
+"""Threshold consistency: utility curves, OPIS and epsilon-OPIS.
+
+Zhang et al., "Threshold-Consistent Margin Loss for Open-World Deep Metric Learning", ICLR 2024,
+arXiv 2307.04047.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from objectives.similarity import SimilarityBlock
+
+__all__ = [
+    "DistanceHistogram",
+    "count_within",
+    "epsilon_opis",
+    "error_rates",
+    "opis",
+    "utility",
+]
+
+# Distances that differ by less than float64 rounding makes them differ are equal.
+_ROUNDING = 1e-9
+
+
+class DistanceHistogram:
+    """Distances of negative pairs, counted in bins that are finer where distances are small.
+
+    From it comes the distance at which a wanted share of all negative pairs is accepted, exact to
+    the width of a bin (2e-6 at distance 1 and above, 1e-8 near 0), always rounded up so that the
+    share is reached.
+
+    Args:
+        device: Where the blocks are.
+    """
+
+    # A bin is what the upper bits of float32(distance + 2**-8) say: exponent and 19 bits of the
+    # significand. The offset keeps the number of exponents, and so of bins, small.
+    _OFFSET = 2.0**-8
+    _DROPPED_BITS = 4
+    _FIRST = (127 - 8) << 19
+    _BINS = (10 << 19) + 1
+
+    def __init__(self, device: torch.device) -> None:
+        self._counts = torch.zeros(self._BINS, dtype=torch.int64, device=device)
+
+    def add(self, block: SimilarityBlock) -> None:
+        """Count the negative pairs of a block."""
+        bits = (block.distance + self._OFFSET).float().view(torch.int32)
+        bins = bits.bitwise_right_shift_(self._DROPPED_BITS).sub_(self._FIRST)
+        # The others go to a bin of their own: quicker than picking the many negatives.
+        bins.masked_fill_(~block.negative, self._BINS)
+        self._counts += bins.view(-1).bincount(minlength=self._BINS + 1)[:-1]
+
+    def distance_at(self, far: float) -> float:
+        """Smallest distance at which the pooled FAR is `far` or more; NaN without a negative."""
+        within = self._counts.cumsum(0)
+        if within[-1] == 0:
+            return math.nan
+        wanted = math.ceil(int(within[-1]) * far * (1 - 1e-12))
+        reached = int(torch.searchsorted(within, wanted))
+        upper = torch.tensor((self._FIRST + reached + 1) << self._DROPPED_BITS, dtype=torch.int32)
+        return min(2.0, float(upper.view(torch.float32)) - self._OFFSET)
+
+
+def count_within(
+    block: SimilarityBlock, mask: Tensor, classes: Tensor, thresholds: Tensor, counts: Tensor
+) -> None:
+    """Add to `counts` the pairs of a block, by class of the query and by distance.
+
+    Args:
+        block: B queries.
+        mask: B x N; the pairs to count.
+        classes: N class numbers in [0, C).
+        thresholds: T ascending distances.
+        counts: C x (T + 1) int64, changed in place; column t gets the pairs with distance in
+            (thresholds[t - 1], thresholds[t]], the last one those beyond.
+    """
+    reach = thresholds + _ROUNDING
+    near = mask & (block.distance <= reach[-1])
+    rows = classes[block.queries]
+    flat = rows[:, None].expand_as(mask)[near] * counts.shape[1]
+    flat += torch.bucketize(block.distance[near], reach)
+    counts += flat.bincount(minlength=counts.numel()).view_as(counts)
+    counts[:, -1].index_add_(0, rows, mask.sum(1) - near.sum(1))
+
+
+def error_rates(positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
+    """FAR and FRR from counted pairs.
+
+    Args:
+        positives: C x (T + 1), as `count_within` fills it.
+        negatives: C x (T + 1), likewise.
+
+    Returns:
+        FAR (share of negatives with distance <= d) and FRR (share of positives with
+        distance > d), each C x T float64. Where a class has no negative, its FAR is 0; where it
+        has no positive, its FRR is NaN.
+    """
+    far = negatives.cumsum(1)[:, :-1].double() / negatives.sum(1, keepdim=True).clamp(min=1)
+    frr = 1 - positives.cumsum(1)[:, :-1].double() / positives.sum(1, keepdim=True)
+    return far, frr
+
+
+def utility(far: Tensor, frr: Tensor, c: float = 1.0) -> Tensor:
+    """U = (1 + c^2) spec sens / (c^2 spec + sens), 0 where the denominator is 0.
+
+    spec = 1 - FAR and sens = 1 - FRR. This is not the F1 score of precision and recall.
+
+    Args:
+        far: False acceptance rates in [0, 1], any shape.
+        frr: False rejection rates in [0, 1], same shape.
+        c: Weight of sensitivity against specificity.
+    """
+    spec, sens = 1 - far, 1 - frr
+    denominator = c**2 * spec + sens
+    value = (1 + c**2) * spec * sens / denominator
+    return torch.where(denominator == 0, 0.0, value)
+
+
+def opis(curves: Tensor, thresholds: Tensor, mean: Tensor | None = None) -> float:
+    """Operating-Point-Inconsistency Score: how far the classes' utility curves lie apart.
+
+    Mean over classes of the average over the calibration range of (U_i(d) - mean(d))^2, by the
+    trapezoid rule. 0 means that every class behaves alike at every threshold; at most 1/4 where
+    the mean is that over classes, 1 otherwise. Where the range is a single point, the value there.
+
+    Args:
+        curves: C x T utilities.
+        thresholds: T ascending distances.
+        mean: T, the curve to compare with; the mean over classes if None.
+
+    Returns:
+        The score; NaN without a class.
+    """
+    centre = curves.mean(0) if mean is None else mean
+    return float(_average((curves - centre).square().mean(0), thresholds))
+
+
+def epsilon_opis(curves: Tensor, thresholds: Tensor, epsilon: float = 0.1) -> float:
+    """epsilon-OPIS: the squared gap between the worst classes' mean utility and the rest's.
+
+    The worst are the ceil(epsilon C) classes with the lowest utility averaged (trapezoid rule)
+    over the calibration range; ties go to the lower class number. A single class has no rest
+    and scores 0.
+
+    Args:
+        curves: C x T utilities.
+        thresholds: T ascending distances.
+        epsilon: Share of classes in (0, 1).
+
+    Returns:
+        The score in [0, 1]; NaN without a class.
+    """
+    if len(curves) < 2:
+        return 0.0 if len(curves) else math.nan
+    worst_first = torch.argsort(_average(curves, thresholds), stable=True)
+    worst = min(math.ceil(epsilon * len(curves) - 1e-9), len(curves) - 1)
+    gap = curves[worst_first[:worst]].mean(0) - curves[worst_first[worst:]].mean(0)
+    return float(_average(gap.square(), thresholds))
+
+
+def _average(values: Tensor, thresholds: Tensor) -> Tensor:
+    """Average of `values` (... x T) over the range of the thresholds, by the trapezoid rule."""
+    span = thresholds[-1] - thresholds[0]
+    if span == 0:
+        return values[..., 0]
+    return torch.trapezoid(values, thresholds, dim=-1) / span

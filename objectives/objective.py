@@ -1,0 +1,65 @@
+"""What a trial can be judged by: the names, directions and worst values of the metrics."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+from objectives.errors import InputError
+
+__all__ = ["DEFAULT_OBJECTIVES", "OBJECTIVES", "Direction", "Objective", "get_objective"]
+
+Direction = Literal["maximize", "minimize"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """One metric as an objective of a search.
+
+    Attributes:
+        name: Key of the metric in a measurement, such as ``recall_at_1``.
+        direction: Whether more or less of it is better.
+        label: How plots and tables call it.
+        aspect: What a user who wants the best of it asks for, such as ``recall``.
+        worst: The worst value it can take; the hypervolume's reference.
+    """
+
+    name: str
+    direction: Direction
+    label: str
+    aspect: str
+    worst: float
+
+    @property
+    def sign(self) -> float:
+        """+1 where less is better, -1 where more is: ``sign * value`` is to be minimised."""
+        return 1.0 if self.direction == "minimize" else -1.0
+
+
+# A utility lies in [0, 1], so its variance over classes is at most 1/4 and the squared gap
+# between two groups of classes at most 1.
+_RECORDS: Final = (
+    Objective(
+        name="recall_at_1", direction="maximize", label="Recall@1", aspect="recall", worst=0.0
+    ),
+    Objective(name="map_at_r", direction="maximize", label="MAP@R", aspect="map", worst=0.0),
+    Objective(name="opis", direction="minimize", label="OPIS", aspect="consistency", worst=0.25),
+    Objective(
+        name="opis_10", direction="minimize", label="10%-OPIS", aspect="worst-classes", worst=1.0
+    ),
+)
+OBJECTIVES: Final[Mapping[str, Objective]] = MappingProxyType({r.name: r for r in _RECORDS})
+DEFAULT_OBJECTIVES: Final = ("recall_at_1", "opis")
+
+
+def get_objective(name: str) -> Objective:
+    """Return the objective of that name.
+
+    Raises:
+        InputError: There is none of that name; the message lists those there are.
+    """
+    try:
+        return OBJECTIVES[name]
+    except KeyError:
+        known = ", ".join(OBJECTIVES)
+        raise InputError(f"objectives: {name!r} is not one of {known}") from None

@@ -1,0 +1,78 @@
+"""Retrieval accuracy: Recall@1 and MAP@R."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from objectives.similarity import SimilarityBlock
+
+__all__ = ["RankedPositives", "mean_average_precision_at_r", "rank_positives", "recall_at_1"]
+
+# Float64 sums of the same numbers in another order differ by about 1e-16 per term, so that two
+# identical embeddings may seem to lie at two distances. Closer than this is a tie.
+_TIE = 1e-12
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RankedPositives:
+    """Where each query finds its positives.
+
+    Ties are broken against the query: a negative that is as near as a positive is ranked before
+    it. So the result does not depend on the order of the samples, and collapsed embeddings, in
+    which everything ties, score 0 and not the share of the largest class.
+
+    Attributes:
+        ranks: B x R int64; rank (from 1, among all other samples) of the query's k-th nearest
+            positive; exact up to R, the largest number of positives of any sample, and greater
+            than R beyond; 0 where the query has fewer than k positives.
+    """
+
+    ranks: Tensor
+
+    @property
+    def positives(self) -> Tensor:
+        """B; the number of positives of each query."""
+        return (self.ranks > 0).sum(1)
+
+
+def rank_positives(block: SimilarityBlock, most_positives: int) -> RankedPositives:
+    """Rank the positives of each query of a block.
+
+    Args:
+        block: The similarities.
+        most_positives: R, the largest number of positives that any sample of the set has.
+    """
+    near_positives = _nearest(block, block.positive, most_positives)
+    near_negatives = _nearest(block, block.negative, most_positives)
+    ahead = torch.searchsorted(-near_negatives, _TIE - near_positives, right=True)
+    order = torch.arange(1, near_positives.shape[1] + 1, device=ahead.device)
+    return RankedPositives(ranks=torch.where(near_positives.isinf(), 0, ahead + order))
+
+
+def _nearest(block: SimilarityBlock, mask: Tensor, k: int) -> Tensor:
+    """B x k similarities of the nearest samples under the mask, -inf where there are fewer."""
+    return block.similarity.masked_fill(~mask, -torch.inf).topk(k, dim=1).values.contiguous()
+
+
+def recall_at_1(ranked: RankedPositives) -> Tensor:
+    """Whether the nearest other sample is of the query's class; B bool.
+
+    A query without a positive misses: the share is over all samples.
+    """
+    if not ranked.ranks.shape[1]:
+        return torch.zeros(len(ranked.ranks), dtype=torch.bool, device=ranked.ranks.device)
+    return ranked.ranks[:, 0] == 1
+
+
+def mean_average_precision_at_r(ranked: RankedPositives) -> Tensor:
+    """B float64: MAP@R of each query; NaN for a query without a positive.
+
+    MAP@R is the mean over the first R ranks of the precision at those ranks that hold a positive,
+    R being the query's own number of positives (Musgrave et al., ECCV 2020, arXiv 2003.08505).
+    """
+    ranks = ranked.ranks.double()
+    r = ranked.positives[:, None].double()
+    order = torch.arange(1, ranks.shape[1] + 1, device=ranks.device)
+    precision = torch.where((ranks > 0) & (ranks <= r), order / ranks, 0.0)
+    return precision.sum(1) / r[:, 0]

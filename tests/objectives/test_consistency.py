@@ -1,0 +1,194 @@
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from objectives.consistency import (
+    DistanceHistogram,
+    count_within,
+    epsilon_opis,
+    error_rates,
+    opis,
+    utility,
+)
+from objectives.similarity import SimilarityBlock, similarity_blocks, unit_embeddings
+
+from . import oracle
+
+RATE = st.floats(0, 1)
+CPU = torch.device("cpu")
+
+
+def _blocks(seed: int = 0, n: int = 30) -> tuple[list[SimilarityBlock], torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(4, (n,), generator=generator)
+    unit = unit_embeddings(torch.randn(n, 5, generator=generator), labels)
+    return list(similarity_blocks(unit, labels)), labels
+
+
+def _curves(seed: int, classes: int, steps: int = 101) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    thresholds = torch.rand(steps, generator=generator).double().sort().values
+    return torch.rand(classes, steps, generator=generator).double(), thresholds
+
+
+@given(far=RATE, frr=RATE, c=st.floats(0.1, 10))
+def test_utility_is_that_of_the_oracle(far: float, frr: float, c: float) -> None:
+    got = utility(torch.tensor(far).double(), torch.tensor(frr).double(), c)
+    wanted = oracle.utility(torch.tensor(far).double().item(), torch.tensor(frr).item(), c)
+    assert float(got) == pytest.approx(wanted, rel=1e-6, abs=1e-6)
+    assert 0 <= float(got) <= 1 + 1e-12
+
+
+def test_utility_by_hand() -> None:
+    far = torch.tensor([0.0, 1.0, 0.0, 1.0, 0.2], dtype=torch.float64)
+    frr = torch.tensor([0.0, 0.0, 1.0, 1.0, 0.6], dtype=torch.float64)
+    wanted = torch.tensor([1.0, 0.0, 0.0, 0.0, 2 * 0.8 * 0.4 / 1.2], dtype=torch.float64)
+    torch.testing.assert_close(utility(far, frr), wanted)
+    # A large c makes it sensitivity, a small one specificity.
+    assert float(utility(far[4], frr[4], 1e6)) == pytest.approx(0.4)
+    assert float(utility(far[4], frr[4], 1e-6)) == pytest.approx(0.8)
+
+
+def test_opis_by_hand() -> None:
+    thresholds = torch.tensor([0.0, 1.0, 3.0], dtype=torch.float64)
+    apart = torch.tensor([[1.0, 1, 1], [0, 0, 0]], dtype=torch.float64)
+    assert opis(apart, thresholds) == 0.25
+    assert opis(apart, thresholds, mean=apart[0]) == 0.5
+    assert opis(apart[:1], thresholds) == 0
+    # Squared gaps 0, 0.25, 0.25: areas 0.125 and 0.5 over a range of 3.
+    joined = torch.tensor([[1.0, 1, 1], [1, 0, 0]], dtype=torch.float64)
+    assert opis(joined, thresholds) == pytest.approx(0.625 / 3)
+
+
+def test_epsilon_opis_by_hand() -> None:
+    thresholds = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    means = torch.tensor([0.9, 0.7, 0.1, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.2]).double()
+    curves = means[:, None].expand(11, 2)
+    # ceil(1.1) = 2 classes are the worst: 0.1 and 0.2.
+    assert epsilon_opis(curves, thresholds) == pytest.approx((7.9 / 9 - 0.15) ** 2)
+    assert epsilon_opis(curves[:10], thresholds) == pytest.approx((7.9 / 9 - 0.1) ** 2)
+    assert epsilon_opis(curves[:1], thresholds) == 0
+
+
+def test_ties_for_the_worst_go_to_the_lower_number() -> None:
+    thresholds = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    curves = torch.tensor([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]], dtype=torch.float64)
+    wanted = oracle.epsilon_opis(curves.numpy(), thresholds.numpy())
+    assert epsilon_opis(curves, thresholds) == pytest.approx(wanted)
+
+
+@given(seed=st.integers(0, 10**6), classes=st.integers(1, 41))
+def test_both_scores_are_those_of_the_oracle(seed: int, classes: int) -> None:
+    curves, thresholds = _curves(seed, classes)
+    got = opis(curves, thresholds)
+    assert got == pytest.approx(oracle.opis(curves.numpy(), thresholds.numpy()), rel=1e-9)
+    assert 0 <= got <= 0.25
+    got = epsilon_opis(curves, thresholds)
+    assert got == pytest.approx(oracle.epsilon_opis(curves.numpy(), thresholds.numpy()), rel=1e-9)
+
+
+@pytest.mark.parametrize("classes", [2, 10, 20, 30, 70, 110, 1000])
+def test_a_tenth_is_counted_exactly(classes: int) -> None:
+    curves = torch.arange(classes).double()[:, None].expand(classes, 2) / classes
+    thresholds = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    wanted = oracle.epsilon_opis(curves.numpy(), thresholds.numpy())
+    assert epsilon_opis(curves, thresholds) == pytest.approx(wanted)
+
+
+def test_some_class_is_always_left_to_compare_with() -> None:
+    curves, thresholds = _curves(0, 2)
+    assert math.isfinite(epsilon_opis(curves, thresholds, 0.9))
+
+
+def test_a_range_of_one_point() -> None:
+    curves = torch.tensor([[1.0, 1.0], [0.5, 0.5]], dtype=torch.float64)
+    thresholds = torch.tensor([0.7, 0.7], dtype=torch.float64)
+    assert opis(curves, thresholds) == 0.0625
+    assert epsilon_opis(curves, thresholds) == 0.25
+
+
+def test_without_a_class() -> None:
+    none, thresholds = torch.zeros(0, 101).double(), torch.linspace(0, 1, 101).double()
+    assert math.isnan(opis(none, thresholds))
+    assert math.isnan(epsilon_opis(none, thresholds))
+
+
+def test_identical_curves_score_zero() -> None:
+    curves, thresholds = _curves(1, 1)
+    same = curves.expand(7, -1)
+    assert opis(same, thresholds) == pytest.approx(0, abs=1e-30)
+    assert epsilon_opis(same, thresholds) == pytest.approx(0, abs=1e-30)
+
+
+def test_error_rates_by_hand() -> None:
+    positives = torch.tensor([[1, 2, 1], [0, 0, 0]])
+    negatives = torch.tensor([[1, 1, 1], [0, 0, 0]])
+    far, frr = error_rates(positives, negatives)
+    assert far.dtype == frr.dtype == torch.float64
+    torch.testing.assert_close(
+        far, torch.tensor([[1 / 3, 2 / 3], [0, 0]], dtype=torch.float64), rtol=1e-15, atol=0
+    )
+    assert frr[0].tolist() == [0.75, 0.25]
+    assert bool(frr[1].isnan().all())
+
+
+def test_count_within_by_hand() -> None:
+    """Distances 0, 1 and beyond; a pair at a threshold lies within it."""
+    block = SimilarityBlock(
+        queries=torch.tensor([1]),
+        similarity=torch.tensor([[1.0, 1.0, 0.5, -1.0]], dtype=torch.float64),
+        positive=torch.tensor([[True, False, True, False]]),
+        negative=torch.tensor([[False, False, False, True]]),
+    )
+    classes = torch.tensor([1, 1, 1, 0])
+    thresholds = torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)
+    counts = torch.zeros(2, 4, dtype=torch.long)
+    count_within(block, block.positive, classes, thresholds, counts)
+    count_within(block, block.negative, classes, thresholds, counts)
+    assert counts.tolist() == [[0, 0, 0, 0], [1, 0, 1, 1]]
+
+
+def test_count_within_counts_each_pair_from_both_ends() -> None:
+    blocks, labels = _blocks()
+    thresholds = torch.linspace(0.3, 1.5, 11).double()
+    counts = torch.zeros(4, 12, dtype=torch.long)
+    for block in blocks:
+        count_within(block, block.negative, labels, thresholds, counts)
+    for name in range(4):
+        inside, outside = (labels == name).nonzero()[:, 0], (labels != name).nonzero()[:, 0]
+        distances = blocks[0].distance[inside][:, outside].flatten().numpy()
+        edges = [-1.0, *thresholds.tolist(), 3.0]
+        wanted = [int(((distances > a) & (distances <= b)).sum()) for a, b in pairwise(edges)]
+        assert counts[name].tolist() == wanted
+
+
+@pytest.mark.parametrize("far", [1e-9, 0.01, 0.1, 0.5, 0.9, 1 - 1e-9])
+def test_histogram_reaches_the_share_and_no_more(far: float) -> None:
+    blocks, _ = _blocks()
+    histogram = DistanceHistogram(CPU)
+    for block in blocks:
+        histogram.add(block)
+    negatives = np.concatenate([block.distance[block.negative].numpy() for block in blocks])
+    got = histogram.distance_at(far)
+    assert (negatives <= got).mean() >= far
+    assert (negatives <= got - 2.1e-6).mean() < far
+
+
+def test_histogram_reaches_a_share_of_very_many_pairs() -> None:
+    """More pairs than a float32 can count: one short of the share is short of it."""
+    histogram = DistanceHistogram(CPU)
+    histogram._counts[1000] = 2**24
+    histogram._counts[2000] = 1
+    histogram._counts[3000] = 2**24 - 1
+    # Half of 2**25 is reached in the first bin, half and one more only in the second.
+    assert histogram.distance_at(0.5) == pytest.approx(1001 / 2**27, abs=1e-12)
+    assert histogram.distance_at(0.5 + 2**-25) == pytest.approx(2001 / 2**27, abs=1e-12)
+
+
+def test_empty_histogram() -> None:
+    assert math.isnan(DistanceHistogram(CPU).distance_at(0.1))
