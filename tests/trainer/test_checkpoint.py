@@ -1,0 +1,86 @@
+import pytest
+import torch
+
+import trainer.checkpoint
+from trainer import load_checkpoint, save_checkpoint
+
+CLOCKS = ("train_seconds", "score_seconds")
+
+
+def course(trial, epochs):
+    """What a trial measures over some epochs, less the clocks."""
+    found = []
+    for _ in range(epochs):
+        measurement = trial.advance()
+        scores = {k: v for k, v in measurement.metrics.items() if k not in CLOCKS}
+        found.append((measurement.epoch, scores))
+    return found
+
+
+@pytest.mark.parametrize("loss", ["smooth_ap", "proxy_anchor", "arcface"])
+def test_a_resumed_trial_takes_the_same_course(loss, make_config, make_trial, tmp_path):
+    config = make_config(loss=loss, epochs=4, augmentation="light", horizontal_flip=True)
+
+    def fresh():
+        trial = make_trial(config)
+        # Dropout draws from torch's own generator, whose state must be kept as well.
+        trial.embedder.trunk.drop_rate = 0.3
+        return trial
+
+    whole = fresh()
+    expected = course(whole, 4)
+    interrupted = fresh()
+    first = course(interrupted, 2)
+    save_checkpoint(interrupted, tmp_path)
+    course(interrupted, 1)
+    resumed = fresh()
+    torch.rand(5)
+    load_checkpoint(resumed, tmp_path)
+    assert resumed.epoch == 2
+    assert first + course(resumed, 2) == expected
+    for module, other in ((whole.embedder, resumed.embedder), (whole.loss, resumed.loss)):
+        state, copy = module.state_dict(), other.state_dict()
+        assert list(state) == list(copy)
+        assert all(torch.equal(state[name], copy[name]) for name in state)
+
+
+@pytest.mark.parametrize("changes", [{"seed": 1}, {"epochs": 3}, {"margin_positive": 0.8}])
+def test_a_checkpoint_of_another_configuration_is_refused(
+    changes, make_config, make_trial, tmp_path
+):
+    save_checkpoint(make_trial(make_config()), tmp_path)
+    other = make_trial(make_config(**changes))
+    before = {name: value.clone() for name, value in other.embedder.state_dict().items()}
+    with pytest.raises(ValueError, match=r"trial\.pt belongs to another configuration"):
+        load_checkpoint(other, tmp_path)
+    assert all(torch.equal(before[n], v) for n, v in other.embedder.state_dict().items())
+
+
+def test_a_checkpoint_is_written_whole_or_not_at_all(
+    make_config, make_trial, tmp_path, monkeypatch
+):
+    trial = make_trial(make_config())
+    save_checkpoint(trial, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["trial.pt"]
+    trial.advance()
+
+    def killed(_, path):
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer.checkpoint.torch, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(trial, tmp_path)
+    monkeypatch.undo()
+    load_checkpoint(trial, tmp_path)
+    assert trial.epoch == 0
+    trial.advance()
+    save_checkpoint(trial, tmp_path)
+    load_checkpoint(trial, tmp_path)
+    assert trial.epoch == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["trial.pt"]
+
+
+def test_a_missing_checkpoint(make_config, make_trial, tmp_path):
+    with pytest.raises(FileNotFoundError, match="trial"):
+        load_checkpoint(make_trial(make_config()), tmp_path)

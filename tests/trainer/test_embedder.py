@@ -1,0 +1,132 @@
+import pytest
+import timm
+import torch
+from torch import Tensor
+
+from objectives import InputError
+from trainer import Embedder, check_backbone
+
+
+def embedder(
+    backbone: str = "test_resnet", *, dim: int = 16, channels: int = 1, size: int = 32
+) -> Embedder:
+    return Embedder(
+        backbone=backbone,
+        pretrained=False,
+        embedding_dim=dim,
+        channels=channels,
+        image_size=size,
+    )
+
+
+def images(count: int = 3, channels: int = 1, size: int = 32) -> Tensor:
+    return torch.rand(count, channels, size, size, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        *("test_resnet", "test_efficientnet", "test_convnext", "test_nfnet"),
+        # Built for one size of image, which must follow ours.
+        *("test_vit", "test_vit3", "test_vit_relpos", "test_coatnet"),
+    ],
+)
+def test_embeds_as_unit_vectors(backbone, channels):
+    torch.manual_seed(0)
+    model = embedder(backbone, dim=24, channels=channels)
+    assert all(module.training for module in model.modules())
+    embeddings = model(images(channels=channels))
+    assert embeddings.shape == (3, 24)
+    assert torch.allclose(embeddings.norm(dim=1), torch.ones(3), atol=1e-6)
+    embeddings[:, 0].sum().backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+    assert model.head.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("size", [8, 33, 96])
+def test_convolutional_trunks_take_any_size(size):
+    assert embedder(size=size)(images(size=size)).shape == (3, 16)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "size"),
+    [
+        ("test_vit", 50),  # no multiple of its patches
+        ("test_vit", 8),  # smaller than a patch
+        ("test_convnext", 8),
+        ("test_coatnet", 8),
+        ("test_maxvit", 8),
+    ],
+)
+def test_a_size_that_the_trunk_does_not_take(backbone, size):
+    with pytest.raises(InputError, match=f"^backbone: '{backbone}' does not take") as e:
+        embedder(backbone, size=size)
+    assert f"{size} x {size}" in str(e.value)
+    assert "data.image_size" in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("resnt18", "resnet18"),
+        ("test_resnt", "test_resnet"),
+        ("vit", "vit_"),
+        ("ResNet18", "resnet"),
+    ],
+)
+def test_an_unknown_backbone_is_told_near_ones(name, near):
+    for refuse in (check_backbone, embedder):
+        with pytest.raises(InputError, match=f"^backbone: .*'{name}'; near: .*{near}"):
+            refuse(name)
+
+
+def test_an_unknown_backbone_without_near_ones():
+    with pytest.raises(InputError, match=r"'qqqqqqqq'; timm\.list_models\(\) lists"):
+        check_backbone("qqqqqqqq")
+
+
+def test_an_unknown_tag_is_refused():
+    check_backbone("resnet18.a1_in1k")
+    with pytest.raises(InputError, match=r"^backbone: 'resnet18\.no_such': .*no_such"):
+        check_backbone("resnet18.no_such")
+
+
+def test_weights_that_cannot_be_loaded(monkeypatch):
+    def offline(*_: object, **__: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    with pytest.raises(InputError, match=r"^pretrained: .*'test_resnet'.*no network"):
+        Embedder(
+            backbone="test_resnet", pretrained=True, embedding_dim=8, channels=1, image_size=32
+        )
+
+
+def test_pixels_are_normalised_as_the_trunk_expects():
+    name = "test_efficientnet"  # whose channels differ
+    cfg = timm.get_pretrained_cfg(name)
+    colour, grey = embedder(name, channels=3), embedder(name, channels=1)
+    assert colour.mean.flatten().tolist() == pytest.approx(cfg.mean)
+    assert colour.std.flatten().tolist() == pytest.approx(cfg.std)
+    assert grey.mean.item() == pytest.approx(sum(cfg.mean) / 3)
+    assert grey.std.item() == pytest.approx(sum(cfg.std) / 3)
+    batch = images(channels=3)
+    with torch.no_grad():
+        colour.eval()
+        raw = colour.trunk((batch - torch.tensor(cfg.mean).view(3, 1, 1)) / colour.std)
+        expected = torch.nn.functional.normalize(colour.head(raw), dim=1)
+        assert torch.allclose(colour(batch), expected, atol=1e-6)
+
+
+def test_only_weights_are_saved_and_building_one_leaves_no_trace():
+    torch.manual_seed(3)
+    first = embedder()
+    assert not {"mean", "std"} & set(first.state_dict())
+    # Trying the trunk's size must not have moved its running statistics.
+    assert all(b.sum() == 0 for n, b in first.named_buffers() if n.endswith("running_mean"))
+    torch.manual_seed(3)
+    second = embedder()
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)
+    )

@@ -1,0 +1,421 @@
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from objectives import Calibration, InputError, score_embeddings
+from trainer import Measurement, SplitDataset, Trial, TrialConfig, TrialFailed, run_trial
+from trainer.losses import LOSSES, build_loss
+
+CLOCKS = {"train_seconds", "score_seconds"}
+CONTROL = {"weight_positive": 0, "weight_negative": 0}
+# Losses of the first four steps of `smooth_ap` with TCM, light augmentation and flips, seed 0.
+FROZEN = (1.55156, 1.66692, 1.51945, 1.35933)
+
+every_loss = pytest.mark.parametrize("loss", LOSSES)
+
+
+def measure(config: TrialConfig, data: SplitDataset) -> list[Measurement]:
+    found: list[Measurement] = []
+    run_trial(config, data, report=lambda m: found.append(m) is None)
+    return found
+
+
+def scores(measurements: list[Measurement]) -> list[dict[str, float]]:
+    """The metrics of each epoch, less the clocks."""
+    return [{k: v for k, v in m.metrics.items() if k not in CLOCKS} for m in measurements]
+
+
+def first_losses(trial: Trial, steps: int = 4) -> list[float]:
+    trial.embedder.train()
+    epochs: Iterator[Any] = (batch for _ in range(steps) for batch in trial._batches)
+    return [trial._train_step(batch).item() for batch, _ in zip(epochs, range(steps), strict=False)]
+
+
+def refilled(trial: Trial, value: float) -> Trial:
+    """Make every embedding the same."""
+    with torch.no_grad():
+        trial.embedder.head.weight.zero_()
+        trial.embedder.head.bias.fill_(value)
+    return trial
+
+
+@every_loss
+@pytest.mark.parametrize("weights", [CONTROL, {}], ids=["control", "tcm"])
+def test_every_loss_trains_an_epoch(loss, weights, make_config, data):
+    (measured,) = measure(make_config(loss=loss, epochs=1, augmentation="light", **weights), data)
+    assert (measured.epoch, measured.seed, measured.split) == (1, 0, "validation")
+    assert all(math.isfinite(value) for value in measured.metrics.values())
+    assert set(measured.metrics) == {
+        *("recall_at_1", "map_at_r", "opis", "opis_10", "d_min", "d_max", "operating_threshold"),
+        *("train_loss", "train_seconds", "score_seconds"),
+    }
+    assert measured.metrics["train_loss"] > 0
+
+
+@every_loss
+def test_training_lowers_the_loss_and_raises_the_recall(loss, make_config, make_trial, make_data):
+    # Eight classes teach nothing about others, so the recall is that of the training classes.
+    noisy = make_data(noise=60.0)
+    seen = dataclasses.replace(noisy, validation=noisy.train)
+    config = make_config(loss=loss, epochs=8, learning_rate=1e-2)
+    before = make_trial(config, seen).score("validation")["recall_at_1"]
+    found = scores(measure(config, seen))
+    assert found[-1]["train_loss"] < 0.6 * found[0]["train_loss"]
+    assert found[-1]["recall_at_1"] > max(0.8, before + 0.2)
+
+
+@pytest.mark.parametrize("loss", ["smooth_ap", "arcface"])
+def test_the_same_seed_takes_the_same_course(loss, make_config, data):
+    config = make_config(loss=loss, augmentation="light", horizontal_flip=True)
+    first = scores(measure(config, data))
+    measure(make_config(loss="triplet_margin", seed=9, backbone="test_efficientnet"), data)
+    torch.rand(3)
+    assert scores(measure(config, data)) == first
+    other = scores(measure(config.model_copy(update={"seed": 1}), data))
+    assert all(a["train_loss"] != b["train_loss"] for a, b in zip(first, other, strict=True))
+
+
+def test_the_seed_moves_weights_batches_and_augmentation(make_config, make_trial):
+    one, other = (make_trial(make_config(seed=seed)) for seed in (1, 2))
+    assert not torch.equal(one.embedder.head.weight, other.embedder.head.weight)
+    assert [b.tolist() for b in one._batches] != [b.tolist() for b in other._batches]
+    draws = [torch.rand(3, generator=trial._augment_generator) for trial in (one, other)]
+    assert not torch.equal(*draws)
+
+
+def test_first_steps_are_frozen(make_config, make_trial):
+    trial = make_trial(make_config(augmentation="light", horizontal_flip=True))
+    assert first_losses(trial) == pytest.approx(FROZEN, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"augmentation": "none"}, {"horizontal_flip": False}, {"margin_positive": 0.7}]
+)
+def test_what_a_configuration_says_has_effect(changes, make_config, make_trial):
+    base = {"augmentation": "light", "horizontal_flip": True}
+    losses = first_losses(make_trial(make_config(**base)), 1)
+    assert first_losses(make_trial(make_config(**base | changes)), 1) != losses
+
+
+@every_loss
+def test_a_control_is_its_base_loss(loss, make_config, make_trial, data):
+    control = make_config(loss=loss, epochs=1, **CONTROL)
+    trial = make_trial(control)
+    trial.loss.forward = trial.loss.base.forward
+    bare = [trial.advance()]
+    assert scores(measure(control, data)) == scores(bare)
+    other_margins = control.model_copy(update={"margin_positive": 0.3, "margin_negative": 0.1})
+    assert scores(measure(other_margins, data)) == scores(bare)
+    assert scores(measure(make_config(loss=loss, epochs=1), data)) != scores(bare)
+
+
+def test_the_train_loss_is_the_mean_of_the_steps(make_config, make_trial):
+    config = make_config()
+    stepped, trial = make_trial(config), make_trial(config)
+    steps = len(stepped._batches)
+    assert steps == 4
+    expected = sum(first_losses(stepped, steps)) / steps
+    assert trial.advance().metrics["train_loss"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_scores_are_those_of_the_splits_embeddings(make_config, make_trial, data):
+    trial = make_trial(make_config())
+    trial.advance()
+    for split in ("validation", "test"):
+        indices = data.part(split)
+        with torch.no_grad():
+            pixels = data.dataset.images.batch(indices).float() / 255
+            embeddings = trial.embedder.eval()(pixels)
+        expected = score_embeddings(embeddings, data.dataset.labels[indices]).metrics()
+        assert trial.score(split) == pytest.approx(expected, abs=1e-5)
+    assert trial.score("validation") != trial.score("test")
+
+
+def test_scoring_leaves_the_course_alone(make_config, make_trial):
+    plain, scored = make_trial(make_config()), make_trial(make_config())
+    plain.advance()
+    scored.score("test")
+    scored.advance()
+    scored.score("test")
+    assert scores([plain.advance()]) == scores([scored.advance()])
+
+
+def test_embeddings_come_in_the_order_of_the_indices(make_config, make_trial, make_data):
+    many = make_data(per_class=20)
+    trial = make_trial(make_config(), many)
+    indices = torch.randperm(400, generator=torch.Generator().manual_seed(0))[:300]
+    embeddings = trial.embed(indices)
+    assert embeddings.shape == (300, 16)
+    for row in (0, 255, 256, 299):
+        assert torch.allclose(embeddings[row], trial.embed(indices[row : row + 1])[0], atol=1e-5)
+
+
+def test_training_labels_need_not_begin_at_zero(make_config, make_trial, data):
+    assert data.dataset.labels[data.train].min() == 12
+    trial = make_trial(make_config(loss="proxy_anchor"))
+    assert [p.shape for p in trial.loss.proxy_parameters()] == [(8, 16)]
+    assert math.isfinite(trial.advance().metrics["train_loss"])
+
+
+def test_a_step_sees_training_images_and_their_labels(make_config, make_trial, data, monkeypatch):
+    trial = make_trial(make_config())
+    batch = next(iter(trial._batches))
+    seen: dict[str, torch.Tensor] = {}
+    embedder, loss = trial.embedder.forward, trial.loss.forward
+
+    def embed(images: torch.Tensor) -> torch.Tensor:
+        seen["images"] = images
+        return embedder(images)
+
+    def judge(embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        seen["labels"] = labels
+        return loss(embeddings, labels)
+
+    monkeypatch.setattr(trial.embedder, "forward", embed)
+    monkeypatch.setattr(trial.loss, "forward", judge)
+    trial._train_step(batch)
+    indices = data.train[batch]
+    assert torch.equal(seen["images"], data.dataset.images.batch(indices) / 255)
+    assert torch.equal(seen["labels"], data.dataset.labels[indices] - 12)
+
+
+@every_loss
+def test_a_loss_that_is_not_finite_fails_the_trial(loss, make_config, make_trial):
+    trial = refilled(make_trial(make_config(loss=loss)), math.nan)
+    with pytest.raises(TrialFailed, match=r"^the training loss is not finite at epoch 1$"):
+        trial.advance()
+
+
+@every_loss
+def test_a_rate_far_too_high_fails_the_trial(loss, make_config, data):
+    with pytest.raises(TrialFailed, match=r"at epoch 1$"):
+        measure(make_config(loss=loss, learning_rate=1e30), data)
+
+
+def test_embeddings_that_are_not_finite_fail_the_trial(make_config, make_trial):
+    trial = refilled(make_trial(make_config()), math.nan)
+    with pytest.raises(TrialFailed, match=r"^embeddings are not finite at epoch 0$"):
+        trial.score("validation")
+
+
+def test_collapsed_embeddings_fail_the_trial(make_config, make_trial):
+    trial = refilled(make_trial(make_config(learning_rate=1e-30)), 1.0)
+    with pytest.raises(TrialFailed, match=r"^embeddings collapsed to one point at epoch 1$"):
+        trial.advance()
+
+
+def test_embeddings_of_length_zero_fail_the_trial(make_config, make_trial, monkeypatch, data):
+    trial = make_trial(make_config())
+    embeddings = trial.embed(data.validation).clone()
+    embeddings[3] = 0
+    monkeypatch.setattr(trial, "embed", lambda _: embeddings)
+    with pytest.raises(TrialFailed, match=r"^embeddings of length zero at epoch 0$"):
+        trial.score("validation")
+
+
+def test_an_undefined_metric_fails_the_trial(make_config, make_trial, data):
+    one_class = dataclasses.replace(data, validation=data.validation[:8])
+    trial = make_trial(make_config(), one_class)
+    with pytest.raises(TrialFailed, match=r"^opis, opis_10, .* undefined at epoch 0$"):
+        trial.score("validation")
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_training_stops_where_the_report_says_so(stop, make_config, data):
+    seen: list[int] = []
+
+    def report(measurement: Measurement) -> bool:
+        seen.append(measurement.epoch)
+        return measurement.epoch < stop
+
+    trial = run_trial(make_config(epochs=3), data, report=report)
+    assert trial.epoch == stop
+    assert seen == list(range(1, stop + 1))
+
+
+def test_the_calibration_is_used(make_config, data):
+    def range_of(calibration: Calibration | None) -> tuple[float, float]:
+        trial = run_trial(make_config(), data, report=lambda _: False, calibration=calibration)
+        metrics = trial.score("test")
+        return metrics["d_min"], metrics["d_max"]
+
+    assert range_of(Calibration(d_min=0.25, d_max=0.75)) == (0.25, 0.75)
+    assert range_of(None) == range_of(Calibration())
+
+
+def test_too_few_classes_and_an_unknown_backbone(make_config, make_trial):
+    with pytest.raises(InputError, match="needs 16 classes, the training split has 8"):
+        make_trial(make_config(batch_size=64))
+    with pytest.raises(InputError, match=r"near: .*test_resnet"):
+        make_trial(make_config(backbone="test_resnt"))
+    with pytest.raises(InputError, match="'test_vit' does not take images of 8 x 8"):
+        make_trial(make_config(backbone="test_vit"))
+
+
+def test_a_transformer_trains(make_config, make_data):
+    config = make_config(backbone="test_vit", epochs=1)
+    (measured,) = measure(config, make_data(size=32, channels=3))
+    assert math.isfinite(measured.metrics["train_loss"])
+
+
+def rates(trial: Trial, steps: int) -> list[list[float]]:
+    """The learning rates of all groups at each step."""
+    found = []
+    for _ in range(steps):
+        found.append([group["lr"] for group in trial._optimizer.param_groups])
+        trial._optimizer.step()
+        trial._schedule.step()
+    return found
+
+
+def schedule(make_trial: Any, config: TrialConfig, steps: int) -> list[float]:
+    return [rate[0] for rate in rates(make_trial(config), steps)]
+
+
+def cosine(share: float) -> float:
+    return 0.5 * (1 + math.cos(math.pi * share))
+
+
+# With 64 training images and batches of 16 an epoch is 4 steps.
+def test_warm_up_is_linear_and_then_comes_a_cosine(make_config, make_trial):
+    config = make_config(epochs=3, warmup_epochs=1, learning_rate=0.1)
+    expected = [0.2, 0.4, 0.6, 0.8, *(cosine(k / 8) for k in range(8))]
+    found = schedule(make_trial, config, 12)
+    assert found == pytest.approx([0.1 * factor for factor in expected])
+    assert found[4] == pytest.approx(0.1)
+    assert found[8] == pytest.approx(0.05)
+
+
+def test_no_warm_up(make_config, make_trial):
+    found = schedule(make_trial, make_config(warmup_epochs=0, learning_rate=0.1), 9)
+    assert found == pytest.approx([0.1 * cosine(k / 8) for k in range(9)])
+    assert found[-1] == pytest.approx(0)
+
+
+def test_part_of_an_epoch_of_warm_up(make_config, make_trial):
+    found = schedule(make_trial, make_config(warmup_epochs=0.375, learning_rate=1), 8)
+    assert found[:2] == pytest.approx([1 / 2.5, 2 / 2.5])
+    assert found[2:] == pytest.approx([cosine((k - 1.5) / 6.5) for k in range(2, 8)])
+
+
+@pytest.mark.parametrize("warmup", [2, 2.5, 100])
+def test_warm_up_to_the_end(warmup, make_config, make_trial):
+    found = schedule(make_trial, make_config(warmup_epochs=warmup, learning_rate=1), 8)
+    assert found == pytest.approx([(k + 1) / 9 for k in range(8)])
+
+
+def test_training_takes_the_scheduled_steps(make_config, make_trial):
+    trial = make_trial(make_config(warmup_epochs=0, learning_rate=0.1))
+    trial.advance()
+    assert trial._optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * cosine(4 / 8))
+    trial.advance()
+    assert trial._optimizer.param_groups[0]["lr"] == pytest.approx(0, abs=1e-12)
+
+
+@every_loss
+def test_every_parameter_is_in_one_group(loss, make_config, make_trial):
+    config = make_config(loss=loss, weight_decay=0.03, proxy_learning_rate_factor=7)
+    trial = make_trial(config)
+    place = {
+        parameter: group for group in trial._optimizer.param_groups for parameter in group["params"]
+    }
+    named = dict(trial.embedder.named_parameters())
+    proxies = trial.loss.proxy_parameters()
+    assert bool(proxies) == LOSSES[loss].needs_classes
+    assert set(place) == {*named.values(), *proxies}
+    assert sum(len(group["params"]) for group in trial._optimizer.param_groups) == len(place)
+    for name, parameter in named.items():
+        decays = parameter.ndim > 1 and not name.endswith("bias")
+        assert place[parameter]["weight_decay"] == (0.03 if decays else 0), name
+    assert {p.ndim > 1 for p in named.values()} == {True, False}
+    for proxy in proxies:
+        assert place[proxy]["weight_decay"] == 0
+        for base, *_, own in rates(trial, 3):
+            assert own == pytest.approx(7 * base)
+
+
+def test_proxies_are_trained(make_config, make_trial):
+    trial = make_trial(make_config(loss="proxy_anchor"))
+    before = [proxy.detach().clone() for proxy in trial.loss.proxy_parameters()]
+    trial.advance()
+    after = trial.loss.proxy_parameters()
+    assert all((a - b).abs().max() > 1e-3 for a, b in zip(before, after, strict=True))
+
+
+class HostReads(TorchDispatchMode):
+    """Collects the operations that would make the host wait for a device.
+
+    On a CPU AdamW reads its own step counter, which lies on the host everywhere: not counted.
+    """
+
+    WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal.", "is_nonzero")
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._stepping = False
+        optimizer.register_step_pre_hook(lambda *_: self._step(True))
+        optimizer.register_step_post_hook(lambda *_: self._step(False))
+
+    def _step(self, begins: bool) -> None:
+        self._stepping = begins
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = str(func).removeprefix("aten.")
+        by_mask = name.startswith("index") and any(
+            isinstance(index, torch.Tensor) and index.dtype == torch.bool
+            for part in args
+            if isinstance(part, (list, tuple))
+            for index in part
+        )
+        if not self._stepping and (name.startswith(self.WAITS) or by_mask):
+            self.found.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("augmentation", ["none", "light"])
+def test_a_step_never_waits_for_the_device(augmentation, make_config, make_trial):
+    trial = make_trial(make_config(augmentation=augmentation, horizontal_flip=True))
+    batches = list(trial._batches)
+    reads = HostReads(trial._optimizer)
+    with reads:
+        for batch in batches:
+            trial._train_step(batch)
+        assert reads.found == []
+        # What the test can see.
+        flags = torch.ones(2, dtype=torch.bool)
+        float(flags[0])
+        torch.rand(2)[flags]
+    assert reads.found == ["_local_scalar_dense.default", "index.Tensor"]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_step_never_waits_for_a_cuda_device(make_config, data):
+    trial = Trial(
+        make_config(augmentation="light"),
+        data,
+        device=torch.device("cuda"),
+        calibration=Calibration(),
+    )
+    trial.advance()
+    batches = list(trial._batches)
+    trial.embedder.train()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for batch in batches:
+            trial._train_step(batch)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_a_trial_uses_the_loss_of_its_configuration(make_config, make_trial):
+    trial = make_trial(make_config())
+    embeddings, labels = torch.randn(16, 16), torch.arange(4).repeat_interleave(4)
+    expected = build_loss(trial.config, num_classes=8)(embeddings, labels)
+    assert trial.loss(embeddings, labels).item() == expected.item()

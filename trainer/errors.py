@@ -1,0 +1,7 @@
+"""What can go wrong with one trial while the sweep goes on."""
+
+__all__ = ["TrialFailed"]
+
+
+class TrialFailed(RuntimeError):  # noqa: N818  (named for the state it leads to)
+    """The trial cannot be scored; the message is the reason that is stored."""

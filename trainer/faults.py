@@ -1,0 +1,65 @@
+"""What pydantic finds wrong, said to someone who writes YAML."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+__all__ = ["describe_fault", "one_sentence"]
+
+_UNKNOWN: Final = ("extra_forbidden", "unexpected_keyword_argument")
+# What pydantic adds to the path of a field: members of a union, and that a key is meant.
+_MEMBERS: Final = ("choices", "range", "[key]")
+_SCALARS: Final = ("bool", "int", "float", "str")
+_NUMBER, _WHOLE, _MAPPING, _LIST = "a number", "a whole number", "a mapping", "a list"
+# By pydantic's error type; the braces take its context. Other types keep pydantic's words.
+_MUST_BE: Final[Mapping[str, str]] = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dataclass_type": _MAPPING,
+    "dict_type": _MAPPING,
+    "finite_number": "finite",
+    "float_parsing": _NUMBER,
+    "float_type": _NUMBER,
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "{ge:g} or more",
+    "int_from_float": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_type": _WHOLE,
+    "less_than": "less than {lt}",
+    "less_than_equal": "{le:g} or less",
+    "literal_error": "{expected}",
+    "mapping_type": _MAPPING,
+    "model_type": _MAPPING,
+    "path_type": "a path",
+    "string_too_short": "{min_length} characters or more",
+    "string_type": "a text",
+    "too_long": "a list of {max_length}",
+    "tuple_type": _LIST,
+}
+
+
+def one_sentence(error: ValidationError) -> str:
+    """Say one fault in a sentence that names the field; a misspelt key before a missing one."""
+    faults = error.errors(include_url=False)
+    fault = next((fault for fault in faults if fault["type"] in _UNKNOWN), faults[0])
+    path = [str(part) for part in fault["loc"]]
+    if path and path[-1] in _SCALARS:
+        section = ".".join(path[:2])
+        return f"{section}: must be numbers, texts, true or false, not {fault['input']!r}"
+    where = ".".join(part for part in path if part not in _MEMBERS)
+    return f"{where}: {describe_fault(fault)}" if where else describe_fault(fault)
+
+
+def describe_fault(fault: Mapping[str, Any]) -> str:
+    """Say one entry of ``ValidationError.errors()``, without the field."""
+    kind, context = fault["type"], fault.get("ctx", {})
+    if kind in _UNKNOWN:
+        return "unknown key"
+    if kind == "missing":
+        return "is missing"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind in _MUST_BE:
+        return f"must be {_MUST_BE[kind].format(**context)}, not {fault['input']!r}"
+    return f"{fault['msg']}, not {fault['input']!r}"

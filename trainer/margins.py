@@ -1,0 +1,193 @@
+"""The file of tuned margins: what a sweep exports and a training script loads."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from objectives import InputError
+from trainer.config import TrialConfig
+from trainer.faults import one_sentence
+from trainer.losses import EmbeddingLoss, build_loss
+
+__all__ = [
+    "Comparison",
+    "OperatingPoint",
+    "TunedData",
+    "TunedMargins",
+    "load_tuned_margins",
+    "read_tuned_margins",
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OperatingPoint(_Section):
+    """The one threshold to deploy behind, measured on the classes of `split`.
+
+    Attributes:
+        distance: Accept a pair at this Euclidean distance of unit embeddings or less.
+        cosine_similarity: The same threshold as a similarity, s = 1 - d^2 / 2.
+        far: Share of negative pairs that it accepts, pooled over classes.
+        d_min: Lower end of the distances over which consistency was judged.
+        d_max: Upper end.
+        split: Whose classes it was measured on.
+    """
+
+    distance: float
+    cosine_similarity: float
+    far: float
+    d_min: float
+    d_max: float
+    split: str
+
+
+class Comparison(_Section):
+    """The control: the same loss with TCM weight 0.
+
+    Attributes:
+        trial: Its number.
+        metrics: Its metrics.
+        difference: This trial's objectives minus the control's.
+    """
+
+    trial: int
+    metrics: Mapping[str, float]
+    difference: Mapping[str, float]
+
+
+class TunedData(_Section):
+    """The data set that the margins were tuned for.
+
+    Attributes:
+        source: Its ``data`` section in the spec.
+        fingerprint: SHA-256 of items, labels and split.
+        train_classes: Number of classes that the trial trained on.
+    """
+
+    source: Mapping[str, Any]
+    fingerprint: str
+    train_classes: Annotated[int, Field(ge=1)]
+
+
+class TunedMargins(_Section):
+    """Tuned margins with all that is known of them.
+
+    Attributes:
+        format: Version of this file's layout.
+        sweep: Name of the sweep.
+        trial: Number of the trial.
+        pick: Why this trial: the knee, or the best of one objective.
+        loss: Name of the base loss.
+        margin_positive: Cosine similarity that positives are pulled above.
+        margin_negative: Cosine similarity that negatives are pushed below.
+        weight_positive: Weight of the positive term.
+        weight_negative: Weight of the negative term.
+        batch_size: Samples in a batch.
+        samples_per_class: Samples of each class in a batch.
+        config: Every hyperparameter of the trial.
+        metrics: What it scored.
+        split: Whose classes it was scored on.
+        epoch: After how many epochs.
+        seeds: Seeds of the training runs that were averaged.
+        control: The control of the same loss; None if that failed.
+        operating_point: The threshold to deploy behind.
+        data: What it was tuned on.
+        provenance: Versions, times, and the sweep's objectives and hypervolume.
+    """
+
+    format: Literal[1] = 1
+    sweep: str
+    trial: int
+    pick: str
+    loss: str
+    margin_positive: float
+    margin_negative: float
+    weight_positive: float
+    weight_negative: float
+    batch_size: int
+    samples_per_class: int
+    config: TrialConfig
+    metrics: Mapping[str, float]
+    split: str
+    epoch: int
+    seeds: tuple[int, ...]
+    control: Comparison | None
+    operating_point: OperatingPoint
+    data: TunedData
+    provenance: Mapping[str, Any]
+
+    @model_validator(mode="after")
+    def _agree(self) -> "TunedMargins":
+        # The short list at the top is what people read and edit; the loss is built from `config`.
+        for name in _SHORT_LIST:
+            if getattr(self, name) != getattr(self.config, name):
+                raise ValueError(
+                    f"{name} is {getattr(self, name)} but config.{name} is "
+                    f"{getattr(self.config, name)}"
+                )
+        return self
+
+    def build_loss(self, *, num_classes: int | None = None) -> EmbeddingLoss:
+        """Return the base loss with its TCM term.
+
+        Args:
+            num_classes: Classes of your own training set, for the losses that learn proxies; the
+                number that the trial trained on if None.
+
+        Raises:
+            ValueError: ``num_classes`` is less than 1.
+        """
+        classes = self.data.train_classes if num_classes is None else num_classes
+        return build_loss(self.config, num_classes=classes)
+
+
+_SHORT_LIST = (
+    "loss",
+    "margin_positive",
+    "margin_negative",
+    "weight_positive",
+    "weight_negative",
+    "batch_size",
+    "samples_per_class",
+)
+
+
+def read_tuned_margins(path: str | Path) -> TunedMargins:
+    """Read what ``sweeps export`` wrote.
+
+    Raises:
+        InputError: The file cannot be read, or is not such a file.
+    """
+    try:
+        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, ValueError):  # not UTF-8, or a date that there is not
+        raise InputError(f"{path}: is not a YAML file of tuned margins") from None
+    try:
+        return TunedMargins.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(f"{path}: {one_sentence(error)}") from None
+
+
+def load_tuned_margins(path: str | Path, *, num_classes: int | None = None) -> EmbeddingLoss:
+    """Return the tuned loss that ``sweeps export`` wrote, ready to train with.
+
+    The loss takes B x D embeddings and B class numbers and returns a scalar::
+
+        loss = load_tuned_margins("margins.yaml")
+        loss(model(images), labels).backward()
+
+    Args:
+        path: The exported file.
+        num_classes: As `TunedMargins.build_loss`.
+
+    Raises:
+        InputError: As `read_tuned_margins`.
+    """
+    return read_tuned_margins(path).build_loss(num_classes=num_classes)
