@@ -1,0 +1,1 @@
+"""Many trials: the search, its record, its mirror and what it exports."""

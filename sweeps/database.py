@@ -1,0 +1,136 @@
+"""Opens the store's database from a URL, whatever may be wrong with the URL."""
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from alembic.util import CommandError
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from objectives.errors import InputError
+from sweeps.migrations import migrate
+
+__all__ = ["open_database"]
+
+# Seconds to wait for SQLite's write lock and for a server; the URL's own setting goes first.
+_TIMEOUTS: Final = {
+    "pysqlite": {"timeout": 30},
+    "psycopg": {"connect_timeout": 10},
+    "psycopg2": {"connect_timeout": 10},
+}
+
+
+def open_database(text: str, *, create: bool) -> Engine:
+    """Return an engine for the database, its schema brought to the newest.
+
+    Args:
+        text: A SQLAlchemy URL; SQLite's must name a file.
+        create: Whether to make what is missing: a SQLite file with its folder, the tables.
+
+    Raises:
+        InputError: It cannot be opened, or nothing is there and ``create`` is False.
+    """
+    url = _parse(text)
+    if url.get_backend_name() == "sqlite":
+        _prepare_file(url, create=create)
+    shown = url.set(query={}).render_as_string(hide_password=True)
+    try:
+        engine = _connect(url)
+        try:
+            found = migrate(engine, create=create)
+        except BaseException:
+            engine.dispose()
+            raise
+    except (SQLAlchemyError, ImportError, TypeError) as error:
+        raise InputError(f"store: cannot open {shown}: {_reason(error)}") from error
+    except CommandError as error:
+        raise InputError(
+            f"store: {shown} is from another version of sweeps than this one: {error}"
+        ) from error
+    if not found:
+        engine.dispose()
+        raise InputError(f"no sweeps yet: {shown} has no tables")
+    return engine
+
+
+def _parse(text: str) -> URL:
+    try:
+        return make_url(text)
+    except (ArgumentError, ValueError):
+        # What cannot be parsed may still hold a password, before its last @.
+        shown = re.sub(r"^.*@", "***@", text, flags=re.DOTALL)
+        raise InputError(
+            f"store: {shown!r} is not a database URL such as sqlite:///sweeps.db"
+        ) from None
+
+
+def _prepare_file(url: URL, *, create: bool) -> None:
+    """Make the folder of a SQLite file, or check that the file exists."""
+    if not url.database or url.database.startswith((":memory:", "file:")):
+        # In memory each thread would have a database of its own.
+        raise InputError(
+            f"store: SQLite needs a file, such as sqlite:///sweeps.db, not {url.database or ''!r}"
+        )
+    path = Path(url.database)
+    if create:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"store: cannot make the folder {path.parent}: {error.strerror}"
+            ) from error
+    elif not path.exists():
+        raise InputError(f"no sweeps yet: {path} does not exist")
+
+
+def _connect(url: URL) -> Engine:
+    if url.get_dialect().is_async:
+        raise ArgumentError("its driver is asynchronous")
+    timeouts = _TIMEOUTS.get(url.get_driver_name(), {})
+    arguments = {key: value for key, value in timeouts.items() if key not in url.query}
+    engine = create_engine(url, connect_args=arguments, pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _enforce_foreign_keys)
+        _use_write_ahead_log(engine, tries=20)
+    return engine
+
+
+def _use_write_ahead_log(engine: Engine, *, tries: int) -> None:
+    """Let readers and the writer not wait for one another; the file keeps the setting.
+
+    Of two that open a new file together SQLite refuses one at once, whatever the timeout. That one
+    waits for the other here, by asking for the lock that does heed the timeout, and tries again.
+    """
+    with engine.connect() as connection:
+        try:
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        except OperationalError:
+            if tries == 1:
+                raise
+            connection.rollback()
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            return
+    _use_write_ahead_log(engine, tries=tries - 1)
+
+
+def _enforce_foreign_keys(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of what the driver, or Python, says."""
+    if isinstance(error, ImportError):
+        return f"its driver is not installed ({error})"
+    if isinstance(error, NoSuchModuleError):
+        return "there is no database of that kind"
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(cause).strip().partition("\n")[0]

@@ -1,0 +1,91 @@
+"""What MLflow is told: names, texts and times in the form that it takes."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from objectives import Objective
+from sweeps.records import MeasurementRecord, TrialRecord
+from sweeps.report import SPLIT, finished_trials, hypervolume_curve
+
+__all__ = [
+    "flat_texts",
+    "hypervolume_points",
+    "milliseconds",
+    "trial_metrics",
+    "trial_tags",
+    "utc_text",
+]
+
+
+def trial_metrics(
+    trial: TrialRecord, measurement: MeasurementRecord
+) -> Iterator[tuple[str, float, int, int]]:
+    """Yield name, value, time in milliseconds and step of each metric.
+
+    Names are the store's for the validation split and the configuration's own seed; others come
+    as ``test/NAME``, ``seed_3/NAME`` or ``test/seed_3/NAME``.
+    """
+    own_seed = trial.config.get("seed", measurement.seed)
+    split = "" if measurement.split == SPLIT else f"{measurement.split}/"
+    seed = "" if measurement.seed == own_seed else f"seed_{measurement.seed}/"
+    at = milliseconds(measurement.recorded_at)
+    for name, value in measurement.metrics.items():
+        yield f"{split}{seed}{name}", value, at, measurement.epoch
+
+
+def trial_tags(trial: TrialRecord) -> dict[str, str]:
+    """Return the tags of a trial that do not change with other trials."""
+    tags = {"control": _text(trial.control), "state": trial.state.value}
+    return tags if trial.reason is None else tags | {"reason": trial.reason}
+
+
+def hypervolume_points(
+    objectives: tuple[Objective, Objective],
+    trials: Sequence[TrialRecord],
+    measurements: Sequence[MeasurementRecord],
+) -> Iterator[tuple[int, float, int]]:
+    """Yield the hypervolume by number of finished trials: step, value, time in milliseconds.
+
+    The time is that of the newest record that the value rests on, so a value that later seeds
+    have changed is newer than the one it replaces.
+    """
+    recorded: dict[int, datetime] = {}
+    for m in measurements:
+        if m.split == SPLIT:
+            recorded[m.number] = max(m.recorded_at, recorded.get(m.number, m.recorded_at))
+    finished = finished_trials(objectives, trials, measurements)
+    values = hypervolume_curve(objectives, trials, measurements)
+    newest = 0
+    for step, ((trial, _), value) in enumerate(zip(finished, values, strict=True), start=1):
+        ended = trial.finished_at or trial.started_at
+        newest = max(newest, milliseconds(max(ended, recorded[trial.number])))
+        yield step, value, newest
+
+
+def flat_texts(tree: Mapping[str, Any], *, prefix: str = "") -> dict[str, str]:
+    """Return dotted names and texts; what MLflow refuses in a name becomes an underscore."""
+    flat: dict[str, str] = {}
+    for key, value in tree.items():
+        name = prefix + re.sub(r"[^\w\-. :/]", "_", str(key))
+        if isinstance(value, Mapping):
+            flat |= flat_texts(value, prefix=f"{name}.")
+        else:
+            flat[name] = _text(value)
+    return flat
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def milliseconds(moment: datetime) -> int:
+    """Return milliseconds since 1970."""
+    return round(moment.timestamp() * 1000)
+
+
+def utc_text(moment: datetime) -> str:
+    """Return the moment in UTC, ISO 8601."""
+    return moment.astimezone(UTC).isoformat()

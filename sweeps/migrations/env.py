@@ -1,0 +1,25 @@
+"""What Alembic runs around the steps: with the connection it is given, else with ``-x url=...``."""
+
+from alembic import context
+from sqlalchemy import Connection, create_engine
+
+from sweeps.schema import VERSION_TABLE, metadata
+
+
+def _run(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        version_table=VERSION_TABLE,
+        render_as_batch=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+given: Connection | None = context.config.attributes.get("connection")
+if given is not None:
+    _run(given)
+else:
+    with create_engine(context.get_x_argument(as_dictionary=True)["url"]).begin() as opened:
+        _run(opened)

@@ -1,0 +1,99 @@
+"""What a spec says of one sampled field."""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Tag, model_validator
+
+__all__ = ["Choices", "Parameter", "Range", "Scalar"]
+
+Scalar = bool | int | float | str
+
+
+class _Conditional(BaseModel):
+    """What choices and ranges share.
+
+    Attributes:
+        when: The parameter is sampled only where each of these categorical parameters has one of
+            these values; elsewhere the trial keeps the fixed or the default value.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    when: Mapping[str, tuple[Scalar, ...]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_value_is_a_list(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and isinstance(raw.get("when"), dict):
+            when = {k: v if isinstance(v, list | tuple) else [v] for k, v in raw["when"].items()}
+            return raw | {"when": when}
+        return raw
+
+
+class Choices(_Conditional):
+    """A categorical parameter: a YAML list, or ``{choices: [...], when: {...}}``."""
+
+    choices: tuple[Scalar, ...]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "Choices":
+        if not self.choices or len(set(self.choices)) < len(self.choices):
+            raise ValueError(f"choices {list(self.choices)} must be one or more, and distinct")
+        return self
+
+    @property
+    def ends(self) -> tuple[Scalar, ...]:
+        """Every value."""
+        return self.choices
+
+
+class Range(_Conditional):
+    """A numeric parameter: ``{low: .., high: .., log: .., step: .., when: {...}}``.
+
+    Both ends are included. Whether it is of integers or of floats is the trial field's own type.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Range":
+        if not self.low < self.high:
+            raise ValueError(f"low ({self.low:g}) must be less than high ({self.high:g})")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise ValueError(f"a log range needs low > 0 (here {self.low:g}) and no step")
+        if self.step is not None:
+            steps = (self.high - self.low) / self.step if 0 < self.step < math.inf else 0.5
+            if abs(steps - round(steps)) > 1e-9:
+                raise ValueError(
+                    f"step ({self.step:g}) must be positive and lead from low ({self.low:g}) to "
+                    f"high ({self.high:g})"
+                )
+        return self
+
+    @property
+    def ends(self) -> tuple[Scalar, ...]:
+        """Both ends."""
+        return (self.low, self.high)
+
+
+def _kind(raw: Any) -> str:
+    ranged = isinstance(raw, Range) or (isinstance(raw, dict) and "choices" not in raw)
+    return "range" if ranged else "choices"
+
+
+def _list_is_choices(raw: Any) -> Any:
+    if isinstance(raw, Scalar):
+        raise ValueError(f"{raw!r} is a single value; what is fixed belongs under 'trial'")
+    return {"choices": raw} if isinstance(raw, list) else raw
+
+
+Parameter = Annotated[
+    Annotated[Choices, Tag("choices")] | Annotated[Range, Tag("range")],
+    Discriminator(_kind),
+    BeforeValidator(_list_is_choices),
+]

@@ -1,0 +1,153 @@
+"""The front as one interactive HTML page, drawn by plotly."""
+
+from collections.abc import Sequence
+from html import escape
+
+import plotly.graph_objects as go
+
+from objectives import Objective
+from sweeps.plots.layout import (
+    FRONT,
+    GRID,
+    INK,
+    KNEE,
+    Axis,
+    Series,
+    axes_of,
+    knee_row,
+    series_of,
+    staircase,
+    titles,
+)
+from sweeps.report import Front, FrontRow
+
+__all__ = ["front_html"]
+
+
+def front_html(front: Front) -> str:
+    """Draw the front as one HTML page that needs no network; hover shows a trial's parameters."""
+    x, y = axes_of(front)
+    figure = go.Figure()
+    stairs = staircase(front, x, y)
+    if stairs[0]:
+        _trace_stairs(figure, stairs, y)
+    for series in series_of(front):
+        if series.rows:
+            figure.add_trace(_trace(series, x, y, front))
+    knee = knee_row(front)
+    if knee is not None:
+        figure.add_trace(_trace_knee(knee, x, y))
+    _lay_out(figure, front, x, y)
+    page = figure.to_html(
+        include_plotlyjs=True,
+        full_html=True,
+        default_height="100vh",
+        config={"displaylogo": False, "responsive": True},
+    )
+    title = f"<head><title>{escape(front.sweep)}: front</title><style>body{{margin:0}}</style>"
+    return str(page).replace("<head>", title, 1)
+
+
+def _trace_stairs(figure: go.Figure, stairs: tuple[list[float], list[float]], y: Axis) -> None:
+    """Draw the shaded region's base first, then the edge that fills down (or up) to it."""
+    silent = {"mode": "lines", "hoverinfo": "skip", "showlegend": False}
+    base = {"x": stairs[0], "y": [y.worst_edge] * len(stairs[0]), "line": {"width": 0}}
+    edge = {"x": stairs[0], "y": stairs[1], "line": {"color": FRONT, "width": 2}}
+    figure.add_trace(go.Scatter(base | silent))
+    figure.add_trace(
+        go.Scatter(edge | silent | {"fill": "tonexty", "fillcolor": "rgba(0,114,178,0.07)"})
+    )
+
+
+def _trace(series: Series, x: Axis, y: Axis, front: Front) -> go.Scatter:
+    return go.Scatter(
+        x=[x.place(row) for row in series.rows],
+        y=[y.place(row) for row in series.rows],
+        mode="markers",
+        name=series.label,
+        marker={
+            "color": series.colour,
+            "symbol": series.symbol,
+            "size": 1.4 * series.size,
+            "line": {"width": 1.2, "color": "white" if series.filled else series.colour},
+        },
+        text=[_hover(row, front.objectives) for row in series.rows],
+        hovertemplate="%{text}<extra></extra>",
+    )
+
+
+def _trace_knee(knee: FrontRow, x: Axis, y: Axis) -> go.Scatter:
+    return go.Scatter(
+        x=[x.place(knee)],
+        y=[y.place(knee)],
+        mode="markers",
+        name=f"knee (trial {knee.number})",
+        marker={
+            "symbol": "circle-open",
+            "size": 22,
+            "color": KNEE,
+            "line": {"width": 2.5, "color": KNEE},
+        },
+        hoverinfo="skip",
+    )
+
+
+def _hover(row: FrontRow, objectives: Sequence[Objective]) -> str:
+    """Say number and standing, the objectives first, then what was sampled."""
+    labels = {objective.name: objective.label for objective in objectives}
+    values = {label: row.values[name] for name, label in labels.items()}
+    values |= {name: value for name, value in row.values.items() if name not in labels}
+    standing = "front" if row.rank == 0 else f"rank {row.rank}"
+    kind = "control" if row.control else "trial"
+    blocks = [f"<b>{kind} {row.number}</b> · {standing}"]
+    blocks += [f"{escape(name)}: {value:.4g}" for name, value in values.items()]
+    if row.sampled:
+        blocks += ["", *(f"{escape(name)} = {_text(v)}" for name, v in row.sampled.items())]
+    return "<br>".join(blocks)
+
+
+def _text(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else escape(str(value))
+
+
+def _lay_out(figure: go.Figure, front: Front, x: Axis, y: Axis) -> None:
+    title, subtitle = titles(front)
+    line = {"showgrid": True, "gridcolor": GRID, "zeroline": False, "linecolor": "#888888"}
+    figure.update_layout(
+        template="simple_white",
+        font={"family": "system-ui, sans-serif", "size": 14, "color": INK},
+        title={
+            "text": f"<b>{escape(title)}</b>",
+            "subtitle": {"text": escape(subtitle), "font": {"size": 14, "color": "#555555"}},
+            "x": 0.02,
+            "xanchor": "left",
+        },
+        legend={
+            "orientation": "h",
+            "traceorder": "normal",
+            "xref": "container",
+            "x": 0.5,
+            "xanchor": "center",
+            "yref": "container",
+            "y": 0.02,
+            "yanchor": "bottom",
+        },
+        hoverlabel={
+            "bgcolor": "white",
+            "bordercolor": "#888888",
+            "align": "left",
+            "font": {"color": INK, "size": 13},
+        },
+        margin={"l": 80, "r": 30, "t": 90, "b": 110},
+    )
+    figure.update_xaxes(title_text=x.title, range=[x.low, x.high], nticks=8, **line)
+    figure.update_yaxes(title_text=y.title, range=[y.low, y.high], nticks=8, **line)
+    if not front.rows:
+        figure.add_annotation(
+            text="no finished trial yet",
+            xref="paper",
+            yref="paper",
+            x=0.5,
+            y=0.5,
+            showarrow=False,
+        )

@@ -1,0 +1,148 @@
+"""The live view of a running sweep in the terminal."""
+
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from objectives import Objective
+from sweeps.records import MeasurementRecord, TrialRecord, TrialState
+from sweeps.report import Front, build_front
+from sweeps.store import Store
+from sweeps.tables import describe_sampled, format_value, objective_heading
+
+__all__ = ["LiveProgress"]
+
+_REFRESH_SECONDS = 0.5
+
+
+class LiveProgress:
+    """Shows what the store holds of a running sweep.
+
+    In a terminal a bar, the running trials and the front so far; elsewhere a line for each
+    finished trial. Use it as a context manager.
+
+    Args:
+        console: Where to show it.
+        store: The record; only read.
+        sweep: Name of the sweep.
+        objectives: Its two objectives.
+        total: Number of trials, controls included.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        *,
+        store: Store,
+        sweep: str,
+        objectives: tuple[Objective, Objective],
+        total: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._console = console
+        self._store = store
+        self._sweep = sweep
+        self._objectives = objectives
+        self._clock = clock
+        self._due = 0.0
+        self._printed: set[int] = set()
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("trials"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._task = self._bar.add_task(sweep, total=total)
+        self._live = Live(self._bar, console=console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> "LiveProgress":
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.refresh(force=True)
+        self._live.stop()
+
+    def refresh(self, *, force: bool = False) -> None:
+        """Show the present state, at most twice a second unless forced."""
+        now = self._clock()
+        if now < self._due and not force:
+            return
+        self._due = now + _REFRESH_SECONDS
+        trials = self._store.trials(self._sweep)
+        measurements = self._store.measurements(self._sweep)
+        ended = [trial for trial in trials if trial.state is not TrialState.RUNNING]
+        self._bar.update(self._task, completed=len(ended))
+        if self._live.is_started:
+            front = build_front(self._sweep, self._objectives, trials, measurements)
+            running = self._running(trials, measurements)
+            self._live.update(Group(self._bar, running, _summary(front)), refresh=True)
+        else:
+            self._print_ended(ended, measurements)
+
+    def _running(
+        self, trials: Sequence[TrialRecord], measurements: Sequence[MeasurementRecord]
+    ) -> RenderableType:
+        table = Table(box=None, padding=(0, 2, 0, 0), expand=True)
+        for heading in ("trial", "epoch", *map(objective_heading, self._objectives)):
+            table.add_column(heading, no_wrap=True, min_width=len(heading))
+        table.add_column("sampled", no_wrap=True, overflow="ellipsis", ratio=1)
+        last = {measurement.number: measurement for measurement in measurements}
+        for trial in trials:
+            if trial.state is TrialState.RUNNING:
+                measured = last.get(trial.number)
+                table.add_row(
+                    str(trial.number),
+                    f"{measured.epoch if measured else 0}/{trial.config.get('epochs', '?')}",
+                    *self._values(measured),
+                    describe_sampled(trial.sampled, control=trial.control),
+                )
+        return table
+
+    def _values(self, measured: MeasurementRecord | None) -> list[str]:
+        metrics = measured.metrics if measured else {}
+        return [format_value(metrics.get(objective.name)) for objective in self._objectives]
+
+    def _print_ended(
+        self, ended: Sequence[TrialRecord], measurements: Sequence[MeasurementRecord]
+    ) -> None:
+        last = {measurement.number: measurement for measurement in measurements}
+        for trial in ended:
+            if trial.number not in self._printed:
+                self._printed.add(trial.number)
+                values = zip(self._objectives, self._values(last.get(trial.number)), strict=True)
+                shown = "  ".join(f"{objective.label} {value}" for objective, value in values)
+                self._console.print(
+                    f"trial {trial.number} {trial.state.value}  {trial.reason or shown}  "
+                    f"{describe_sampled(trial.sampled, control=trial.control)}",
+                    highlight=False,
+                    markup=False,
+                    soft_wrap=True,
+                )
+
+
+def _summary(front: Front) -> Text:
+    if not front.rows:
+        return Text("no trial has finished yet", style="dim")
+    parts = []
+    for objective in front.objectives:
+        best = min(front.rows, key=lambda row: objective.sign * row.values[objective.name])
+        value = format_value(best.values[objective.name])
+        parts.append(f"best {objective.label} {value} (trial {best.number})")
+    parts.append(f"front: {len(front.members)} trials, hypervolume {front.hypervolume:.4f}")
+    return Text("  ·  ".join(parts))

@@ -1,0 +1,86 @@
+"""From Ray's events to the store."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ray import cloudpickle, tune
+
+from sweeps.progress import LiveProgress
+from sweeps.records import TrialState
+from sweeps.store import Store
+
+__all__ = ["Recorder"]
+
+
+class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
+    """Writes what Ray reports to the store, on the driver; nothing else writes trials.
+
+    Args:
+        store: The record.
+        sweep: Name of the sweep.
+        progress: Refreshed after each event.
+    """
+
+    def __init__(self, store: Store, sweep: str, progress: LiveProgress) -> None:
+        self._store = store
+        self._sweep = sweep
+        self._progress = progress
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Record a trial as RUNNING."""
+        self._store.add_trial(
+            self._sweep,
+            trial.config["number"],
+            config=trial.config["trial"],
+            sampled=trial.config["sampled"],
+            control=trial.config["control"],
+        )
+        self._progress.refresh()
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Record a measurement, or why there is none."""
+        number = trial.config["number"]
+        if result["failure"]:
+            self._store.finish_trial(self._sweep, number, TrialState.FAILED, result["failure"])
+        else:
+            measured = result["measurement"]
+            self._store.record_measurement(
+                self._sweep,
+                number,
+                epoch=measured.epoch,
+                seed=measured.seed,
+                split=measured.split,
+                metrics=measured.metrics,
+            )
+        self._progress.refresh()
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Record a trial as COMPLETE."""
+        if not trial.last_result["failure"]:
+            self._store.finish_trial(self._sweep, trial.config["number"], TrialState.COMPLETE)
+        self._progress.refresh()
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Record a trial as FAILED, with the actor's last words."""
+        number = trial.config["number"]
+        self._store.finish_trial(self._sweep, number, TrialState.FAILED, _reason(trial))
+        self._progress.refresh()
+
+
+def _reason(trial: Any) -> str:
+    """Return one line on what went wrong in the actor; the rest of it is its stack."""
+    # Not Ray's get_pickled_error: it looks where the file is uploaded to later.
+    path = trial.pickled_error_file
+    if path is None:
+        return "the actor died"
+    error = cloudpickle.loads(Path(path).read_bytes())
+    cause = getattr(error, "cause", None)
+    if cause is None:
+        # Ray puts identifiers before it, and a list of common causes after.
+        said = " ".join(str(error).split())
+        why = re.search(r"dead because (.*?)(?: Some common causes|$)", said)
+        return f"the actor died: {why[1] if why else said}"
+    return f"{type(cause).__name__}: {str(cause).strip().partition(chr(10))[0]}"

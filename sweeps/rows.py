@@ -1,0 +1,104 @@
+"""Between the store's rows and its records."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, select
+
+from objectives.errors import InputError
+from sweeps import schema
+from sweeps.records import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState
+
+__all__ = [
+    "find_sweep",
+    "plain_json",
+    "read_measurements",
+    "read_trials",
+    "storable_text",
+    "sweep_record",
+]
+
+
+def find_sweep(connection: Connection, name: str) -> Row[Any]:
+    """Return the row of the sweep of that name.
+
+    Raises:
+        InputError: There is none of that name; the message lists those there are.
+    """
+    row = connection.execute(select(schema.sweeps).where(schema.sweeps.c.name == name)).first()
+    if row is None:
+        names = connection.scalars(select(schema.sweeps.c.name).order_by(schema.sweeps.c.id))
+        known = ", ".join(names) or "none yet"
+        raise InputError(f"there is no sweep called {name!r}; there are: {known}")
+    return row
+
+
+def sweep_record(row: Row[Any]) -> SweepRecord:
+    """Return a row of `sweeps.schema.sweeps` as a record."""
+    return SweepRecord(
+        name=row.name,
+        spec=row.spec,
+        provenance=row.provenance,
+        state=SweepState(row.state),
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+    )
+
+
+def read_trials(connection: Connection, which: ColumnElement[bool]) -> tuple[TrialRecord, ...]:
+    """Return the trials that fulfil the condition, by number."""
+    query = select(schema.trials).where(which).order_by(schema.trials.c.number)
+    return tuple(
+        TrialRecord(
+            number=row.number,
+            config=row.config,
+            sampled=row.sampled,
+            control=row.control,
+            state=TrialState(row.state),
+            reason=row.reason,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+        )
+        for row in connection.execute(query)
+    )
+
+
+def read_measurements(
+    connection: Connection, which: ColumnElement[bool]
+) -> tuple[MeasurementRecord, ...]:
+    """Return the measurements that fulfil the condition, by number, epoch, seed and split."""
+    columns = schema.measurements.c
+    order = (columns.number, columns.epoch, columns.seed, columns.split)
+    query = select(schema.measurements).where(which).order_by(*order)
+    return tuple(
+        MeasurementRecord(
+            number=row.number,
+            epoch=row.epoch,
+            seed=row.seed,
+            split=row.split,
+            metrics=row.metrics,
+            recorded_at=row.recorded_at,
+        )
+        for row in connection.execute(query)
+    )
+
+
+def plain_json(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data as it will be read back.
+
+    Raises:
+        ValueError: It is not JSON data, or holds a number that is not finite.
+    """
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(dict(data), allow_nan=False))
+    except TypeError as error:
+        raise ValueError(f"not plain JSON data: {error}") from error
+    return plain
+
+
+def storable_text(text: str | None) -> str | None:
+    """Return the text without what a database refuses: NUL, and halves of surrogate pairs."""
+    if text is None:
+        return None
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,108 @@
+"""The store's tables, for SQLAlchemy; `sweeps.migrations` builds the same ones step by step."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKeyConstraint,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+__all__ = [
+    "NAME_LENGTH",
+    "VERSION_TABLE",
+    "UtcDateTime",
+    "measurements",
+    "metadata",
+    "sweeps",
+    "trials",
+]
+
+NAME_LENGTH: Final = 200
+# MLflow and Optuna both have an alembic_version, and Optuna has a table called trials: under names
+# of our own all three can share one database.
+VERSION_TABLE: Final = "sweep_schema_version"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment, always aware and in UTC, also where the database keeps no time zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Turn an aware moment into UTC; a naive one is a ValueError."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone; moments must be aware")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Restore UTC, which SQLite drops and PostgreSQL turns into the session's time zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata: Final = MetaData()
+
+sweeps: Final = Table(
+    "sweeps",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(NAME_LENGTH), nullable=False),
+    Column("spec", JSON, nullable=False),
+    Column("provenance", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime, nullable=True),
+    UniqueConstraint("name", name="uq_sweeps_name"),
+)
+
+# mirrored_state is the state that MLflow was last given: NULL for a trial it does not know.
+trials: Final = Table(
+    "sweep_trials",
+    metadata,
+    Column("sweep_id", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("config", JSON, nullable=False),
+    Column("sampled", JSON, nullable=False),
+    Column("control", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime, nullable=True),
+    Column("mirrored_state", String(16), nullable=True),
+    ForeignKeyConstraint(["sweep_id"], ["sweeps.id"], name="fk_sweep_trials_sweep"),
+)
+
+measurements: Final = Table(
+    "sweep_measurements",
+    metadata,
+    Column("sweep_id", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("seed", BigInteger, primary_key=True, autoincrement=False),
+    Column("split", String(32), primary_key=True),
+    Column("metrics", JSON, nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("mirrored", Boolean, nullable=False),
+    ForeignKeyConstraint(
+        ["sweep_id", "number"],
+        ["sweep_trials.sweep_id", "sweep_trials.number"],
+        name="fk_sweep_measurements_trial",
+    ),
+)

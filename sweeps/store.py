@@ -1,0 +1,306 @@
+"""The record of every sweep, in SQL: only the driver writes it, and it is its own outbox."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Engine, Table, Update, and_, bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from objectives.errors import InputError
+from sweeps import schema
+from sweeps.database import open_database
+from sweeps.records import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState
+from sweeps.rows import (
+    find_sweep,
+    plain_json,
+    read_measurements,
+    read_trials,
+    storable_text,
+    sweep_record,
+)
+
+__all__ = ["Outbox", "Store", "utc_now"]
+
+_SWEEPS: Final = schema.sweeps.c
+_TRIALS: Final = schema.trials.c
+_MEASUREMENTS: Final = schema.measurements.c
+_KEYS: Final = ("number", "epoch", "seed", "split")
+
+
+def utc_now() -> datetime:
+    """Return the present moment in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outbox:
+    """What MLflow has not been given yet; false when there is nothing.
+
+    Attributes:
+        trials: New trials, and those whose state has changed, by number.
+        measurements: New measurements by number, epoch, seed and split. Each one's trial is in
+            ``trials`` or has been mirrored before.
+    """
+
+    trials: tuple[TrialRecord, ...]
+    measurements: tuple[MeasurementRecord, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.trials or self.measurements)
+
+
+class Store:
+    """Sweeps, trials and measurements in a SQL database.
+
+    Every write is one transaction under an idempotent key, so that it can be repeated after a
+    crash. Threads may share a store: each call takes a connection of its own.
+
+    Every method that is given a sweep by name raises InputError where there is none of that name;
+    the message lists those there are.
+    """
+
+    def __init__(self, engine: Engine, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    @classmethod
+    def open(
+        cls, url: str, *, create: bool = True, clock: Callable[[], datetime] = utc_now
+    ) -> "Store":
+        """Open the store at a SQLAlchemy URL and bring its schema to the newest.
+
+        Args:
+            url: Such as ``sqlite:///folder/sweeps.db`` or ``postgresql://user@host/database``.
+            create: Whether to make what is missing; without it an absent store is an error.
+            clock: Gives the present moment, aware.
+
+        Raises:
+            InputError: It cannot be opened, or is not there; the message hides the password.
+        """
+        return cls(open_database(url, create=create), clock=clock)
+
+    def close(self) -> None:
+        """Close the connections; the store must not be used afterwards."""
+        self._engine.dispose()
+
+    # Sweeps
+
+    def create_sweep(
+        self, name: str, *, spec: Mapping[str, Any], provenance: Mapping[str, Any]
+    ) -> SweepRecord:
+        """Add a RUNNING sweep.
+
+        Raises:
+            InputError: The name is taken or too long.
+            ValueError: ``spec`` or ``provenance`` is not plain JSON data.
+        """
+        if len(name) > schema.NAME_LENGTH:
+            raise InputError(f"name: {name!r} has more than {schema.NAME_LENGTH} characters")
+        row = {
+            "name": name,
+            "spec": plain_json(spec),
+            "provenance": plain_json(provenance),
+            "state": SweepState.RUNNING.value,
+            "created_at": self._clock(),
+        }
+        if not self._insert(schema.sweeps, row):
+            raise InputError(f"a sweep called {name!r} exists already: choose another name")
+        return self.sweep(name)
+
+    def sweeps(self) -> tuple[SweepRecord, ...]:
+        """Return all sweeps, the newest last."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(schema.sweeps).order_by(_SWEEPS.id))
+            return tuple(sweep_record(row) for row in rows)
+
+    def sweep(self, name: str) -> SweepRecord:
+        """Return the sweep of that name."""
+        with self._engine.connect() as connection:
+            return sweep_record(find_sweep(connection, name))
+
+    def finish_sweep(self, name: str, state: SweepState) -> None:
+        """Set the state that a sweep ended in; the same state again changes nothing.
+
+        Raises:
+            ValueError: The state is RUNNING; `resume_sweep` sets that.
+        """
+        if state is SweepState.RUNNING:
+            raise ValueError("a sweep cannot finish as RUNNING")
+        self._set_sweep_state(name, state, finished_at=self._clock())
+
+    def resume_sweep(self, name: str) -> None:
+        """Set a sweep RUNNING again, not finished."""
+        self._set_sweep_state(name, SweepState.RUNNING, finished_at=None)
+
+    def _set_sweep_state(
+        self, name: str, state: SweepState, *, finished_at: datetime | None
+    ) -> None:
+        with self._engine.begin() as connection:
+            which = _SWEEPS.id == find_sweep(connection, name).id
+            changes = update(schema.sweeps).values(state=state.value, finished_at=finished_at)
+            connection.execute(changes.where(which, _SWEEPS.state != state.value))
+
+    # Trials
+
+    def add_trial(
+        self,
+        sweep: str,
+        number: int,
+        *,
+        config: Mapping[str, Any],
+        sampled: Mapping[str, Any],
+        control: bool,
+    ) -> None:
+        """Add a RUNNING trial; the same one again changes nothing.
+
+        Raises:
+            ValueError: The number is taken by a trial with other content, or ``config`` or
+                ``sampled`` is not plain JSON data.
+        """
+        content = {"config": plain_json(config), "sampled": plain_json(sampled), "control": control}
+        sweep_id = self._sweep_id(sweep)
+        row = {
+            "sweep_id": sweep_id,
+            "number": number,
+            "state": TrialState.RUNNING.value,
+            "started_at": self._clock(),
+            **content,
+        }
+        if not self._insert(schema.trials, row):
+            there = self._trial(sweep_id, number)
+            if any(getattr(there, key) != value for key, value in content.items()):
+                raise ValueError(f"trial {number} of sweep {sweep!r} exists with other content")
+
+    def finish_trial(
+        self, sweep: str, number: int, state: TrialState, reason: str | None = None
+    ) -> None:
+        """Set the state that a trial ended in; the same state again changes nothing.
+
+        Raises:
+            ValueError: There is no such trial, it ended in another state, or ``state`` is RUNNING.
+        """
+        if state is TrialState.RUNNING:
+            raise ValueError("a trial cannot finish as RUNNING")
+        sweep_id = self._sweep_id(sweep)
+        with self._engine.begin() as connection:
+            result = connection.execute(
+                update(schema.trials)
+                .where(_is_trial(sweep_id, number), _TRIALS.state == TrialState.RUNNING.value)
+                .values(state=state.value, reason=storable_text(reason), finished_at=self._clock())
+            )
+        if result.rowcount == 0 and (there := self._trial(sweep_id, number)).state != state.value:
+            raise ValueError(f"trial {number} of sweep {sweep!r} is {there.state}, not {state}")
+
+    def trials(self, sweep: str) -> tuple[TrialRecord, ...]:
+        """Return the trials of a sweep by number."""
+        with self._engine.connect() as connection:
+            return read_trials(connection, _TRIALS.sweep_id == find_sweep(connection, sweep).id)
+
+    # Measurements
+
+    def record_measurement(
+        self,
+        sweep: str,
+        number: int,
+        *,
+        epoch: int,
+        seed: int,
+        split: str,
+        metrics: Mapping[str, float],
+    ) -> None:
+        """Add a measurement; of two for the same trial, epoch, seed and split the first stays.
+
+        Raises:
+            ValueError: A metric is not finite, or there is no such trial.
+        """
+        values = {name: float(value) for name, value in metrics.items()}
+        if bad := {name: value for name, value in values.items() if not math.isfinite(value)}:
+            raise ValueError(f"trial {number} of sweep {sweep!r}: not finite: {bad}")
+        sweep_id = self._sweep_id(sweep)
+        row = {
+            "sweep_id": sweep_id,
+            "number": number,
+            "epoch": epoch,
+            "seed": seed,
+            "split": split,
+            "metrics": values,
+            "recorded_at": self._clock(),
+            "mirrored": False,
+        }
+        if not self._insert(schema.measurements, row):
+            # Either the measurement is there already, or its trial is not.
+            self._trial(sweep_id, number)
+
+    def measurements(self, sweep: str) -> tuple[MeasurementRecord, ...]:
+        """Return the measurements of a sweep by number, epoch, seed and split."""
+        with self._engine.connect() as connection:
+            which = _MEASUREMENTS.sweep_id == find_sweep(connection, sweep).id
+            return read_measurements(connection, which)
+
+    # Outbox
+
+    def unmirrored(self, sweep: str) -> Outbox:
+        """Return what has not been marked as mirrored."""
+        with self._engine.connect() as connection:
+            sweep_id = find_sweep(connection, sweep).id
+            # Measurements first: the trial of each is then sure to be seen by the second query.
+            measurements = read_measurements(
+                connection, (_MEASUREMENTS.sweep_id == sweep_id) & _MEASUREMENTS.mirrored.is_(False)
+            )
+            changed = _TRIALS.mirrored_state.is_distinct_from(_TRIALS.state)
+            trials = read_trials(connection, (_TRIALS.sweep_id == sweep_id) & changed)
+        return Outbox(trials=trials, measurements=measurements)
+
+    def mark_mirrored(self, sweep: str, outbox: Outbox) -> None:
+        """Mark what is in the outbox, and nothing newer, as mirrored."""
+        sweep_id = self._sweep_id(sweep)
+        trials = [{"of_number": t.number, "as_state": t.state.value} for t in outbox.trials]
+        measurements = [
+            {f"of_{key}": getattr(m, key) for key in _KEYS} for m in outbox.measurements
+        ]
+        with self._engine.begin() as connection:
+            if trials:
+                connection.execute(_mark_trials(sweep_id), trials)
+            if measurements:
+                connection.execute(_mark_measurements(sweep_id), measurements)
+
+    # Rows
+
+    def _insert(self, table: Table, row: Mapping[str, Any]) -> bool:
+        """Return False where a key of the row is taken, or the row it belongs to is missing."""
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(insert(table).values(row))
+        except IntegrityError:
+            return False
+        return True
+
+    def _sweep_id(self, name: str) -> int:
+        with self._engine.connect() as connection:
+            return int(find_sweep(connection, name).id)
+
+    def _trial(self, sweep_id: int, number: int) -> TrialRecord:
+        with self._engine.connect() as connection:
+            found = read_trials(connection, _is_trial(sweep_id, number))
+        if not found:
+            raise ValueError(f"there is no trial {number}")
+        return found[0]
+
+
+def _is_trial(sweep_id: int, number: int) -> ColumnElement[bool]:
+    return and_(_TRIALS.sweep_id == sweep_id, _TRIALS.number == number)
+
+
+def _mark_trials(sweep_id: int) -> Update:
+    """Take the state from the outbox, so that a trial that has changed since stays unmirrored."""
+    which = (_TRIALS.sweep_id == sweep_id, _TRIALS.number == bindparam("of_number"))
+    return update(schema.trials).where(*which).values(mirrored_state=bindparam("as_state"))
+
+
+def _mark_measurements(sweep_id: int) -> Update:
+    key = (_MEASUREMENTS[name] == bindparam(f"of_{name}") for name in _KEYS)
+    which = (_MEASUREMENTS.sweep_id == sweep_id, *key)
+    return update(schema.measurements).where(*which).values(mirrored=True)

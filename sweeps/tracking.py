@@ -1,0 +1,334 @@
+"""The sweep as MLflow shows it: a mirror of the store, under run identities derived from it.
+
+This is the only file that imports mlflow, and it does so late, for that takes seconds. What is
+read back from MLflow is which runs there are, so that none is made twice; never a result.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import yaml
+
+from objectives import InputError, Objective
+from sweeps.entries import (
+    flat_texts,
+    hypervolume_points,
+    milliseconds,
+    trial_metrics,
+    trial_tags,
+    utc_text,
+)
+from sweeps.mirror_thread import MirrorThread
+from sweeps.records import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState
+from sweeps.report import build_front, write_front
+from sweeps.store import Outbox, Store
+
+__all__ = [
+    "EXPERIMENT",
+    "MirrorThread",
+    "MlflowMirror",
+    "check_tracking_uri",
+    "open_client",
+    "quiet_mlflow",
+]
+
+EXPERIMENT: Final = "tcm-sweeps"
+
+# Set before mlflow is imported, unless the user has set them. No telemetry, no chatter on the
+# terminal, and no long retries: the mirror comes back by itself.
+_ENVIRONMENT: Final = {
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+# MLflow's folders of files are not among them: it refuses those by default.
+_BACK_ENDS: Final = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
+_SWEEP_STATUS: Final = {
+    SweepState.RUNNING: "RUNNING",
+    SweepState.COMPLETE: "FINISHED",
+    SweepState.INTERRUPTED: "KILLED",
+    SweepState.FAILED: "FAILED",
+}
+_TRIAL_STATUS: Final = {
+    TrialState.RUNNING: "RUNNING",
+    TrialState.COMPLETE: "FINISHED",
+    TrialState.PRUNED: "KILLED",
+    TrialState.FAILED: "FAILED",
+}
+# MLflow takes at most 1000 entries a call, 100 of them parameters and 100 tags.
+_METRICS_A_CALL, _PARAMS_A_CALL, _TAGS_A_CALL = 800, 100, 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Runs:
+    """What there is in MLflow of this sweep.
+
+    Attributes:
+        client: The MlflowClient.
+        experiment: Id of the experiment.
+        parent: Id of the parent run.
+        trials: Id of each trial's run.
+        ranks: The ``front_rank`` tag of each trial's run that has one.
+        curve: The steps of the hypervolume already there: step, value and time.
+    """
+
+    client: Any
+    experiment: str
+    parent: str
+    trials: dict[int, str] = field(default_factory=dict)
+    ranks: dict[int, str] = field(default_factory=dict)
+    curve: set[tuple[int, float, int]] = field(default_factory=set)
+
+
+class MlflowMirror:
+    """Brings MLflow level with the store; may be repeated, and resumed after a crash.
+
+    The sweep is a parent run, tagged ``sweeps.key = 'NAME'``, and each trial is a run nested in
+    it, tagged ``sweeps.key = 'NAME/NUMBER'``. A trial's metrics have its epochs as steps; on the
+    parent is the hypervolume, with the number of finished trials as its step.
+
+    Args:
+        store: The record.
+        sweep: Name of the sweep.
+        tracking_uri: Such as ``sqlite:////folder/mlflow.db`` or ``http://server:5000``.
+        artifact_root: Folder for artifacts; None leaves the place to the server.
+        objectives: The two objectives of the front.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sweep: str,
+        *,
+        tracking_uri: str,
+        artifact_root: Path | None,
+        objectives: tuple[Objective, Objective],
+    ) -> None:
+        self._store = store
+        self._sweep = sweep
+        self._tracking_uri = tracking_uri
+        self._artifact_root = artifact_root
+        self._objectives = objectives
+        self._runs: _Runs | None = None
+
+    def mirror(self) -> None:
+        """Push what is not mirrored yet, then mark it as mirrored.
+
+        Raises:
+            mlflow.exceptions.MlflowException: MLflow cannot be reached, or refuses.
+        """
+        try:
+            self._push(self._store.unmirrored(self._sweep))
+        except Exception:
+            self._runs = None  # A run may be gone, or the server be another: look again.
+            raise
+
+    def replay(self) -> None:
+        """Push everything, mirrored before or not, and finish; what is there already stays.
+
+        Raises:
+            mlflow.exceptions.MlflowException: MLflow cannot be reached, or refuses.
+        """
+        self._runs = None
+        trials = self._store.trials(self._sweep)
+        measurements = self._store.measurements(self._sweep)
+        self._push(Outbox(trials=trials, measurements=measurements))
+        self.finish()
+
+    def finish(self) -> None:
+        """Mirror the rest, put the front on the parent run, and end it as the sweep ended.
+
+        A sweep that is still RUNNING leaves its run so.
+
+        Raises:
+            mlflow.exceptions.MlflowException: MLflow cannot be reached, or refuses.
+        """
+        self.mirror()
+        runs = self._runs or self._connect()
+        sweep = self._store.sweep(self._sweep)
+        trials = self._store.trials(self._sweep)
+        measurements = self._store.measurements(self._sweep)
+        front = build_front(self._sweep, self._objectives, trials, measurements)
+        with TemporaryDirectory() as folder:
+            write_front(front, Path(folder))
+            spec = yaml.safe_dump(json.loads(json.dumps(sweep.spec)), sort_keys=False)
+            (Path(folder) / "spec.yaml").write_text(spec)
+            runs.client.log_artifacts(runs.parent, folder)
+        runs.client.set_tag(runs.parent, "state", sweep.state.value)
+        if sweep.state is not SweepState.RUNNING:
+            _end(runs.client, runs.parent, _SWEEP_STATUS[sweep.state], sweep.finished_at)
+
+    def _push(self, outbox: Outbox) -> None:
+        found = self._runs is not None
+        self._runs = runs = self._runs or self._connect()
+        if found and not outbox:
+            return
+        trials = {trial.number: trial for trial in self._store.trials(self._sweep)}
+        changed = {trial.number: trial for trial in outbox.trials}
+        scored: dict[int, list[MeasurementRecord]] = {}
+        for measurement in outbox.measurements:
+            scored.setdefault(measurement.number, []).append(measurement)
+        told = sorted(changed.keys() | scored.keys())
+        for number in told:
+            trial = changed.get(number, trials[number])
+            entire = number in changed or number not in runs.trials
+            self._push_trial(runs, trial, scored.get(number, []), entire=entire)
+        if not found or any(trials[number].state is TrialState.COMPLETE for number in told):
+            self._push_front(runs, tuple(trials.values()))
+        self._store.mark_mirrored(self._sweep, outbox)
+
+    def _push_trial(
+        self,
+        runs: _Runs,
+        trial: TrialRecord,
+        measurements: Sequence[MeasurementRecord],
+        *,
+        entire: bool,
+    ) -> None:
+        """Push measurements, and with ``entire`` also the trial itself."""
+        if trial.number not in runs.trials:
+            runs.trials[trial.number] = self._create_trial_run(runs, trial)
+        run = runs.trials[trial.number]
+        metrics = [entry for m in measurements for entry in trial_metrics(trial, m)]
+        params = flat_texts(trial.config) if entire else {}
+        tags = trial_tags(trial) if entire else {}
+        _log_batches(runs.client, run, metrics=metrics, params=params, tags=tags)
+        if entire and trial.state is not TrialState.RUNNING:
+            _end(runs.client, run, _TRIAL_STATUS[trial.state], trial.finished_at)
+
+    def _push_front(self, runs: _Runs, trials: Sequence[TrialRecord]) -> None:
+        """Bring the trials' ``front_rank`` tags and the parent's hypervolume level."""
+        measurements = self._store.measurements(self._sweep)
+        front = build_front(self._sweep, self._objectives, trials, measurements)
+        for row in front.rows:
+            # A trial that is newer than the outbox has no run yet; its turn is next.
+            if row.number in runs.trials and runs.ranks.get(row.number) != str(row.rank):
+                runs.client.set_tag(runs.trials[row.number], "front_rank", str(row.rank))
+                runs.ranks[row.number] = str(row.rank)
+        curve = hypervolume_points(self._objectives, trials, measurements)
+        new = [point for point in curve if point not in runs.curve]
+        metrics = [("hypervolume", value, at, step) for step, value, at in new]
+        _log_batches(runs.client, runs.parent, metrics=metrics)
+        runs.curve.update(new)
+
+    def _connect(self) -> _Runs:
+        """Find the sweep's runs by their tags, and make the parent where it is not there."""
+        client = open_client(self._tracking_uri)
+        sweep = self._store.sweep(self._sweep)
+        experiment = self._experiment(client)
+        runs = _Runs(
+            client=client, experiment=experiment, parent=self._parent(client, experiment, sweep)
+        )
+        nested = f"tags.`mlflow.parentRunId` = '{runs.parent}'"
+        for run in _search(client, experiment, nested):
+            tags = run.data.tags
+            number = int(tags["sweeps.key"].rpartition("/")[2])
+            runs.trials[number] = run.info.run_id
+            if "front_rank" in tags:
+                runs.ranks[number] = tags["front_rank"]
+        return runs
+
+    def _experiment(self, client: Any) -> str:
+        found = client.get_experiment_by_name(EXPERIMENT)
+        if found is not None:
+            return str(found.experiment_id)
+        root = self._artifact_root
+        location = None if root is None else (root.resolve() / EXPERIMENT).as_uri()
+        # So that the UI opens on training runs and not on traces.
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        return str(client.create_experiment(EXPERIMENT, artifact_location=location, tags=kind))
+
+    def _parent(self, client: Any, experiment: str, sweep: SweepRecord) -> str:
+        # Two homes may hold sweeps of one name and share a server; they differ in their birth.
+        key = {"sweeps.key": sweep.name, "sweeps.created_at": utc_text(sweep.created_at)}
+        found = _search(client, experiment, " AND ".join(f"tags.`{k}` = '{key[k]}'" for k in key))
+        run = next(found, None) or client.create_run(
+            experiment, start_time=milliseconds(sweep.created_at), tags=key, run_name=sweep.name
+        )
+        # A spec may have grown at a resume, but MLflow keeps a parameter's first value.
+        params = {k: v for k, v in flat_texts(sweep.spec).items() if k not in run.data.params}
+        tags = flat_texts(sweep.provenance, prefix="provenance.") | {"state": sweep.state.value}
+        _log_batches(client, run.info.run_id, params=params, tags=tags)
+        if sweep.state is SweepState.RUNNING and run.info.status != "RUNNING":
+            client.update_run(run.info.run_id, status="RUNNING")
+        return str(run.info.run_id)
+
+    def _create_trial_run(self, runs: _Runs, trial: TrialRecord) -> str:
+        run = runs.client.create_run(
+            runs.experiment,
+            start_time=milliseconds(trial.started_at),
+            tags={
+                "mlflow.parentRunId": runs.parent,
+                "sweeps.key": f"{self._sweep}/{trial.number}",
+            },
+            run_name=f"{self._sweep}/{trial.number:04d}",
+        )
+        return str(run.info.run_id)
+
+
+def quiet_mlflow() -> None:
+    """Set the environment that mlflow reads when it is imported or started."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def check_tracking_uri(tracking_uri: str) -> None:
+    """Refuse what can never be reached; a server may yet come up while a sweep runs.
+
+    Raises:
+        InputError: MLflow keeps runs in no back end of that kind.
+    """
+    scheme = tracking_uri.partition("://")[0].partition("+")[0]
+    if scheme not in _BACK_ENDS:
+        known = ", ".join(f"{name}://" for name in _BACK_ENDS)
+        raise InputError(f"--tracking-uri: {tracking_uri!r} must begin with one of {known}")
+
+
+def open_client(tracking_uri: str) -> Any:
+    """Return an MlflowClient; imports mlflow."""
+    quiet_mlflow()
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=tracking_uri)
+
+
+def _search(client: Any, experiment: str, condition: str) -> Iterator[Any]:
+    token = None
+    while True:
+        page = client.search_runs([experiment], condition, max_results=1000, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _end(client: Any, run: str, status: str, ended: datetime | None) -> None:
+    client.set_terminated(run, status, None if ended is None else milliseconds(ended))
+
+
+def _log_batches(
+    client: Any,
+    run: str,
+    *,
+    metrics: Sequence[tuple[str, float, int, int]] = (),
+    params: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Log metrics (name, value, time, step), parameters and tags in as few calls as allowed."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    ms = [Metric(*metric) for metric in metrics]
+    ps = [Param(*param) for param in (params or {}).items()]
+    ts = [RunTag(*tag) for tag in (tags or {}).items()]
+    while ms or ps or ts:
+        client.log_batch(run, ms[:_METRICS_A_CALL], ps[:_PARAMS_A_CALL], ts[:_TAGS_A_CALL])
+        ms, ps, ts = ms[_METRICS_A_CALL:], ps[_PARAMS_A_CALL:], ts[_TAGS_A_CALL:]

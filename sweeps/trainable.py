@@ -1,0 +1,62 @@
+"""One trial as Ray runs it: an actor that is reused for trial after trial."""
+
+from functools import lru_cache
+from typing import Any
+
+import ray
+import torch
+from ray import tune
+
+from objectives import Calibration
+from trainer import SplitDataset, Trial, TrialConfig, TrialFailed, load_data
+from trainer.data import DataConfig
+
+__all__ = ["TrialTrainable"]
+
+
+class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
+    """Trains one configuration; each step is an epoch and returns its measurement.
+
+    The configuration is the searcher's suggestion plus ``data``, ``calibration`` and ``threads``.
+    A result is ``{"measurement": Measurement | None, "failure": str | None, "done": bool}``: a
+    trial that cannot be scored ends with its reason, and the actor lives on.
+    """
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Begin the first trial."""
+        # Ray hands a fresh actor one CPU's worth of work; torch would take every core.
+        torch.set_num_threads(config["threads"])
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Begin the next trial in the same process."""
+        self._begin(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Train and measure one epoch."""
+        try:
+            measurement = self._trial.advance()
+        except TrialFailed as failure:
+            return {"measurement": None, "failure": str(failure), "done": True}
+        done = self._trial.epoch >= self._trial.config.epochs
+        return {"measurement": measurement, "failure": None, "done": done}
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self._trial = Trial(
+            TrialConfig.model_validate(config["trial"]),
+            _load_once(DataConfig.model_validate(config["data"])),
+            device=_device(),
+            calibration=Calibration(**config["calibration"]),
+        )
+
+
+@lru_cache(maxsize=1)
+def _load_once(config: DataConfig) -> SplitDataset:
+    return load_data(config)
+
+
+def _device() -> torch.device:
+    """CUDA where Ray gave this actor a GPU, the CPU everywhere else."""
+    given = ray.get_runtime_context().get_accelerator_ids().get("GPU")
+    return torch.device("cuda" if given else "cpu")

@@ -1,0 +1,172 @@
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from objectives import InputError, get_objective
+from sweeps.export import KNEE, export_margins, pick_trial, picks, write_margins
+from sweeps.records import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState
+from sweeps.report import Front, build_front
+from trainer import TrialConfig, TunedMargins, load_tuned_margins, read_tuned_margins
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+PAIR = (get_objective("recall_at_1"), get_objective("opis"))
+# number -> recall, opis; 0 and 1 are controls, 2 the knee, 5 is dominated.
+POINTS = {0: (0.8, 0.05), 1: (0.5, 0.06), 2: (0.9, 0.01), 3: (0.95, 0.05), 4: (0.3, 0.005)}
+POINTS |= {5: (0.2, 0.2)}
+SWEEP = SweepRecord(
+    name="demo",
+    spec={"data": {"name": "digits"}, "scoring": {"operating_far": 0.05}},
+    provenance={"data": {"fingerprint": "abc", "train_classes": 5}, "versions": {"torch": "2"}},
+    state=SweepState.COMPLETE,
+    created_at=START,
+    finished_at=START,
+)
+
+
+def trial(number: int) -> TrialRecord:
+    control = number < 2
+    weights = {"weight_positive": 0.0, "weight_negative": 0.0} if control else {}
+    loss = "arcface" if number == 1 else "triplet_margin"
+    config = TrialConfig(loss=loss, margin_positive=0.6 + number / 100, **weights)
+    return TrialRecord(
+        number=number,
+        config=config.model_dump(),
+        sampled={},
+        control=control,
+        state=TrialState.COMPLETE,
+        reason=None,
+        started_at=START,
+        finished_at=START,
+    )
+
+
+def measurement(number: int, **changes: Any) -> MeasurementRecord:
+    recall, opis = POINTS[number]
+    metrics = {"recall_at_1": recall, "opis": opis, "d_min": 0.5, "d_max": 0.9}
+    fields: dict[str, Any] = {
+        "number": number,
+        "epoch": 3,
+        "seed": 0,
+        "split": "validation",
+        "metrics": metrics | {"operating_threshold": 0.8},
+        "recorded_at": START,
+    }
+    return MeasurementRecord(**fields | changes)
+
+
+MEASUREMENTS = tuple(measurement(number) for number in POINTS)
+
+
+def front(
+    measurements: tuple[MeasurementRecord, ...] = MEASUREMENTS,
+    trials: tuple[int, ...] = tuple(POINTS),
+) -> Front:
+    return build_front("demo", PAIR, [trial(number) for number in trials], measurements)
+
+
+def export(pick: str = KNEE, **changes: Any) -> TunedMargins:
+    measurements = changes.pop("measurements", MEASUREMENTS)
+    return export_margins(SWEEP, front(measurements, **changes), measurements, pick=pick)
+
+
+@pytest.mark.parametrize(
+    ("pick", "number"),
+    [("knee", 2), ("recall", 3), ("recall_at_1", 3), ("consistency", 4), ("opis", 4)],
+)
+def test_pick(pick: str, number: int) -> None:
+    assert pick_trial(front(), pick).number == number
+    assert pick in picks(PAIR)
+
+
+def test_what_cannot_be_picked() -> None:
+    with pytest.raises(InputError) as raised:
+        pick_trial(front(), "accuracy")
+    assert str(raised.value) == (
+        "--pick: 'accuracy' is not one of knee, recall, recall_at_1, consistency, opis"
+    )
+    with pytest.raises(InputError, match=r"^demo: no trial has completed, so there is nothing"):
+        pick_trial(front(trials=()), "knee")
+
+
+def test_what_is_exported() -> None:
+    margins = export()
+    assert (margins.sweep, margins.trial, margins.pick, margins.split) == (
+        "demo",
+        2,
+        "knee",
+        "validation",
+    )
+    assert margins.config == TrialConfig.model_validate(trial(2).config)
+    assert (margins.loss, margins.margin_positive, margins.margin_negative) == (
+        "triplet_margin",
+        0.62,
+        0.5,
+    )
+    assert margins.metrics == measurement(2).metrics
+    assert margins.operating_point.distance == 0.8
+    assert margins.operating_point.cosine_similarity == pytest.approx(1 - 0.8**2 / 2)
+    assert margins.operating_point.far == 0.05
+    assert margins.data.fingerprint == "abc"
+    assert margins.data.source == {"name": "digits"}
+    assert margins.provenance["front_trials"] == [3, 2, 4]
+    assert margins.provenance["completed_trials"] == 6
+    assert margins.provenance["versions"] == {"torch": "2"}
+
+
+def test_it_is_compared_with_the_control_of_its_own_loss() -> None:
+    control = export().control
+    assert control is not None
+    assert control.trial == 0
+    assert control.difference == {
+        "recall_at_1": pytest.approx(0.1),
+        "opis": pytest.approx(-0.04),
+    }
+    assert export(trials=(1, 2, 3)).control is None
+
+
+def test_the_last_epoch_and_its_seeds_count() -> None:
+    better: Mapping[str, float] = measurement(2).metrics | {"recall_at_1": 0.94}
+    measurements = (
+        *MEASUREMENTS,
+        measurement(2, epoch=4, seed=0, metrics=better),
+        measurement(2, epoch=4, seed=7, metrics=better | {"recall_at_1": 0.92}),
+        measurement(2, epoch=9, seed=1, split="test"),
+    )
+    margins = export(measurements=measurements)
+    assert (margins.trial, margins.epoch, margins.seeds) == (2, 4, (0, 7))
+    assert margins.metrics["recall_at_1"] == pytest.approx(0.93)
+
+
+def test_the_file_reads_back_and_trains(tmp_path: Path) -> None:
+    path = tmp_path / "margins.yaml"
+    write_margins(export(), path)
+    assert [file.name for file in tmp_path.iterdir()] == ["margins.yaml"]
+    assert read_tuned_margins(path) == export()
+    head = list(yaml.safe_load(path.read_text()))
+    assert head[:6] == ["format", "sweep", "trial", "pick", "loss", "margin_positive"]
+    loss = load_tuned_margins(path)
+    embeddings = torch.nn.functional.normalize(torch.randn(8, 4), dim=1).requires_grad_()
+    value = loss(embeddings, torch.arange(4).repeat(2))
+    value.backward()
+    assert torch.isfinite(value)
+
+
+def test_writing_again_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "margins.yaml"
+    write_margins(export("knee"), path)
+    write_margins(export("recall"), path)
+    assert read_tuned_margins(path).trial == 3
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no/margins\.yaml: cannot be written \(No such file"):
+        write_margins(export(), tmp_path / "no" / "margins.yaml")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match=r"folder: cannot be written \(Is a directory\)"):
+        write_margins(export(), tmp_path / "folder")
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder"]

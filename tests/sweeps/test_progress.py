@@ -1,0 +1,112 @@
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from objectives import get_objective
+from sweeps.progress import LiveProgress
+from sweeps.records import TrialState
+from sweeps.store import Store
+
+PAIR = (get_objective("recall_at_1"), get_objective("opis"))
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store.open(f"sqlite:///{tmp_path / 'sweeps.db'}")
+    opened.create_sweep("demo", spec={}, provenance={})
+    yield opened
+    opened.close()
+
+
+def begin(store: Store, number: int, *, control: bool = False) -> None:
+    sampled = {"margin_positive": 0.6 + number / 100}
+    store.add_trial(
+        "demo", number, config=sampled | {"epochs": 2}, sampled=sampled, control=control
+    )
+
+
+def end(store: Store, number: int, recall: float, opis: float) -> None:
+    metrics = {"recall_at_1": recall, "opis": opis}
+    store.record_measurement("demo", number, epoch=2, seed=0, split="validation", metrics=metrics)
+    store.finish_trial("demo", number, TrialState.COMPLETE)
+
+
+def progress(
+    store: Store, *, terminal: bool, clock: Clock | None = None
+) -> tuple[LiveProgress, StringIO]:
+    out = StringIO()
+    console = Console(file=out, force_terminal=terminal, width=160, height=40, color_system=None)
+    live = LiveProgress(
+        console, store=store, sweep="demo", objectives=PAIR, total=3, clock=clock or Clock()
+    )
+    return live, out
+
+
+def test_without_a_terminal_each_trial_is_a_line_once(store: Store) -> None:
+    live, out = progress(store, terminal=False)
+    begin(store, 0, control=True)
+    begin(store, 1)
+    with live:
+        live.refresh(force=True)
+        assert out.getvalue() == ""
+        end(store, 0, 0.875, 0.0123456)
+        live.refresh(force=True)
+        live.refresh(force=True)
+        store.finish_trial("demo", 1, TrialState.FAILED, "not finite [/x]")
+    assert out.getvalue().splitlines() == [
+        "trial 0 COMPLETE  Recall@1 0.875  OPIS 0.01235  (control) margin_positive=0.6",
+        "trial 1 FAILED  not finite [/x]  margin_positive=0.61",
+    ]
+
+
+def test_it_looks_at_most_twice_a_second(store: Store) -> None:
+    clock = Clock()
+    live, out = progress(store, terminal=False, clock=clock)
+    live.refresh()
+    begin(store, 0)
+    end(store, 0, 0.5, 0.1)
+    clock.now += 0.49
+    live.refresh()
+    assert out.getvalue() == ""
+    clock.now += 0.02
+    live.refresh()
+    assert out.getvalue().startswith("trial 0 COMPLETE")
+
+
+def test_in_a_terminal_it_shows_the_bar_the_running_trials_and_the_front(store: Store) -> None:
+    live, out = progress(store, terminal=True)
+    begin(store, 0)
+    begin(store, 1)
+    with live:
+        live.refresh(force=True)
+        assert "no trial has finished yet" in out.getvalue()
+        end(store, 0, 0.875, 0.01)
+        metrics = {"recall_at_1": 0.5, "opis": 0.2}
+        store.record_measurement("demo", 1, epoch=1, seed=0, split="validation", metrics=metrics)
+        live.refresh(force=True)
+    shown = out.getvalue()
+    assert "1/3 trials" in shown
+    assert "best Recall@1 0.875 (trial 0)" in shown
+    assert "best OPIS 0.01 (trial 0)" in shown
+    assert "front: 1 trials, hypervolume 0.2100" in shown
+    [running] = {line.strip() for line in shown.splitlines() if "1/2" in line}
+    assert running.split() == ["1", "1/2", "0.5", "0.2", "margin_positive=0.61"]
+
+
+def test_it_gives_the_cursor_back_when_the_sweep_breaks(store: Store) -> None:
+    live, out = progress(store, terminal=True)
+    with pytest.raises(KeyboardInterrupt), live:
+        raise KeyboardInterrupt
+    assert out.getvalue().count("\x1b[?25l") == out.getvalue().count("\x1b[?25h") == 1

@@ -1,0 +1,245 @@
+import csv
+import math
+import os
+from collections import Counter
+from contextlib import nullcontext
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from rich.console import Console
+
+import sweeps.runner
+from objectives import InputError, get_objective
+from sweeps.home import Home
+from sweeps.progress import LiveProgress
+from sweeps.records import SweepState, TrialState
+from sweeps.report import build_front
+from sweeps.runner import run_sweep
+from sweeps.spec import load_spec
+from sweeps.store import Store
+from sweeps.trainable import TrialTrainable
+from trainer import DataConfig, TrialConfig, load_data, load_tuned_margins, read_tuned_margins
+
+# mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+
+PAIR = (get_objective("recall_at_1"), get_objective("opis"))
+
+
+@pytest.fixture
+def store(tiny: Any) -> Any:
+    opened = Store.open(Home(path=tiny.home).store_url, create=False)
+    yield opened
+    opened.close()
+
+
+# A sweep that a real Ray has carried out
+
+
+def test_controls_and_samples_are_recorded_whole(store: Store) -> None:
+    sweep, trials = store.sweep("tiny"), store.trials("tiny")
+    assert sweep.state is SweepState.COMPLETE
+    assert sweep.finished_at is not None
+    assert [trial.number for trial in trials] == [0, 1, 2, 3, 4]
+    assert [trial.control for trial in trials] == [True, True, False, False, False]
+    assert [trial.config["loss"] for trial in trials[:2]] == ["smooth_ap", "multi_similarity"]
+    for trial in trials:
+        config = TrialConfig.model_validate(trial.config)
+        assert config.model_dump() == trial.config
+        assert config.is_control is trial.control
+        assert (config.embedding_dim, config.batch_size, config.epochs) == (16, 16, 2)
+        assert trial.sampled.items() <= trial.config.items()
+        assert trial.finished_at is not None
+        assert trial.finished_at >= trial.started_at
+
+
+def test_what_cannot_be_trained_failed_with_its_reason(store: Store) -> None:
+    trials = store.trials("tiny")
+    absurd = {trial.number for trial in trials if trial.config["learning_rate"] > 1}
+    failed = [trial for trial in trials if trial.state is TrialState.FAILED]
+    assert {trial.number for trial in failed} == absurd
+    assert 1 <= len(failed) <= 3
+    assert {trial.reason for trial in failed} == {"the training loss is not finite at epoch 1"}
+    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    assert len(complete) + len(failed) == 5
+    assert {trial.reason for trial in complete} == {None}
+
+
+def test_each_epoch_is_measured_once(store: Store) -> None:
+    complete = [t.number for t in store.trials("tiny") if t.state is TrialState.COMPLETE]
+    measurements = store.measurements("tiny")
+    assert Counter((m.number, m.epoch) for m in measurements) == {
+        (number, epoch): 1 for number in complete for epoch in (1, 2)
+    }
+    assert {m.split for m in measurements} == {"validation"}
+    for measurement in measurements:
+        assert {"recall_at_1", "opis", "opis_10", "map_at_r"} <= measurement.metrics.keys()
+        assert all(map(math.isfinite, measurement.metrics.values()))
+
+
+def test_provenance(store: Store) -> None:
+    found = store.sweep("tiny").provenance
+    data = load_data(DataConfig(name="digits"))
+    assert found["data"] == {
+        "name": "digits",
+        "fingerprint": data.fingerprint,
+        "images": 1797,
+        "train_classes": 5,
+    }
+    assert {"torch", "ray", "optuna", "mlflow"} <= found["versions"].keys()
+
+
+def test_mlflow_mirrors_it(tiny: Any, store: Store) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=Home(path=tiny.home).tracking_uri)
+    [experiment] = [e for e in client.search_experiments() if e.name == "tcm-sweeps"]
+    runs = client.search_runs([experiment.experiment_id])
+    [parent] = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    children = {
+        int(run.data.tags["sweeps.key"].partition("/")[2]): run
+        for run in runs
+        if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id
+    }
+    trials = {trial.number: trial for trial in store.trials("tiny")}
+    assert children.keys() == trials.keys()
+    assert parent.info.status == "FINISHED"
+    assert parent.data.tags["sweeps.key"] == "tiny"
+    front = build_front("tiny", PAIR, trials.values(), store.measurements("tiny"))
+    assert parent.data.metrics["hypervolume"] == pytest.approx(front.hypervolume)
+    on_front = client.search_runs([experiment.experiment_id], "tags.front_rank = '0'")
+    assert {run.info.run_id for run in on_front} == {
+        children[member.number].info.run_id for member in front.members
+    }
+    for number, trial in trials.items():
+        run = children[number]
+        complete = trial.state is TrialState.COMPLETE
+        assert run.info.status == ("FINISHED" if complete else "FAILED")
+        assert run.data.tags["control"] == str(trial.control).lower()
+        assert run.data.params["loss"] == trial.config["loss"]
+        history = client.get_metric_history(run.info.run_id, "recall_at_1")
+        assert [metric.step for metric in history] == ([1, 2] if complete else [])
+    artifacts = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}
+    assert artifacts == {"front.json", "front.csv", "front.html", "front.png", "spec.yaml"}
+    assert list((tiny.home / "mlflow-artifacts").rglob("front.png"))
+
+
+def test_the_front_is_written_to_files(tiny: Any, store: Store) -> None:
+    folder = tiny.home / "fronts" / "tiny"
+    rows = list(csv.DictReader((folder / "front.csv").read_text().splitlines()))
+    front = build_front("tiny", PAIR, store.trials("tiny"), store.measurements("tiny"))
+    assert [int(row["number"]) for row in rows] == [row.number for row in front.rows]
+    assert float(rows[0]["recall_at_1"]) == front.rows[0].values["recall_at_1"]
+    assert (folder / "front.png").read_bytes().startswith(b"\x89PNG")
+    assert "<html" in (folder / "front.html").read_text()[:2000].lower()
+
+
+def test_the_exported_margins_train(tiny: Any) -> None:
+    margins = read_tuned_margins(tiny.margins)
+    assert margins.epoch == 2
+    assert margins.data.train_classes == 5
+    loss = load_tuned_margins(tiny.margins)
+    torch.manual_seed(0)
+    head = torch.nn.Linear(8, 4)
+    optimizer = torch.optim.SGD(head.parameters(), lr=0.1)
+    features, labels = torch.randn(16, 8), torch.arange(4).repeat_interleave(4)
+    values = []
+    for _ in range(10):
+        value = loss(torch.nn.functional.normalize(head(features), dim=1), labels)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        values.append(float(value.detach()))
+    assert all(map(math.isfinite, values))
+    assert values[-1] < values[0]
+
+
+def test_a_taken_name_changes_nothing(
+    tiny: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeps.runner, "_ray_cluster", lambda _: nullcontext())
+    before = (store.sweeps(), store.trials("tiny"), store.measurements("tiny"))
+    with pytest.raises(InputError, match="a sweep called 'tiny' exists already"):
+        run_sweep(load_spec(tiny.spec), home=Home(path=tiny.home), console=Console(file=StringIO()))
+    assert (store.sweeps(), store.trials("tiny"), store.measurements("tiny")) == before
+
+
+# A sweep that breaks, on a real Ray
+
+
+def _breaking() -> type[TrialTrainable]:
+    """Make a trainable of which trial 0 kills its process, and trial 1 raises.
+
+    Made in a function: Ray then sends the class itself, for a worker cannot import a test.
+    """
+
+    class Breaking(TrialTrainable):
+        def _begin(self, config: dict[str, Any]) -> None:
+            self._number = config["number"]
+            super()._begin(config)
+
+        def step(self) -> dict[str, Any]:
+            if self._number == 0:
+                os._exit(1)
+            if self._number == 1:
+                raise KeyError("no such thing")
+            return super().step()
+
+    return Breaking
+
+
+def test_dead_actors_errors_and_ctrl_c(
+    command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, home = tmp_path / "tiny.yaml", Home(path=tmp_path / "home")
+    # One at a time, so that what breaks has broken before the interrupt.
+    raw = yaml.safe_load(command.tiny) | {"budget": {"trials": 3, "max_concurrent": 1}}
+    del raw["space"]["learning_rate"]
+    spec.write_text(yaml.safe_dump(raw))
+    refresh = LiveProgress.refresh
+
+    def interrupted(self: LiveProgress, *, force: bool = False) -> None:
+        refresh(self, force=True)
+        if not force and self._store.measurements("tiny"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweeps.runner, "TrialTrainable", _breaking())
+    monkeypatch.setattr(LiveProgress, "refresh", interrupted)
+    ran = command("run", spec, "--home", home.path)
+    assert ran.code == 130, ran
+    assert ran.err == "interrupted\n"
+    store = Store.open(home.store_url, create=False)
+    trials, sweep = store.trials("tiny"), store.sweep("tiny")
+    store.close()
+    assert sweep.state is SweepState.INTERRUPTED
+    assert {trial.state for trial in trials} == {TrialState.FAILED}
+    reasons = [trial.reason or "" for trial in trials]
+    assert reasons[0].startswith("the actor died: its worker process has died.")
+    assert len(reasons[0]) < 300
+    assert reasons[1:] == ["KeyError: 'no such thing'", "the sweep was interrupted"]
+
+
+# Without Ray
+
+
+def test_an_error_in_the_driver_leaves_the_sweep_failed(
+    tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        opened.add_trial("tiny", 0, config={}, sampled={}, control=False)
+        raise RuntimeError("a programming error")
+
+    home = Home(path=tmp_path / "home")
+    opened = Store.open(home.store_url)
+    monkeypatch.setattr(sweeps.runner, "_ray_cluster", lambda _: nullcontext())
+    monkeypatch.setattr(sweeps.runner, "_tune", broken)
+    with pytest.raises(RuntimeError, match="a programming error"):
+        run_sweep(load_spec(tiny.spec), home=home, console=Console(file=StringIO()))
+    assert opened.sweep("tiny").state is SweepState.FAILED
+    [trial] = opened.trials("tiny")
+    assert (trial.state, trial.reason) == (TrialState.FAILED, "the sweep failed")
+    opened.close()
