@@ -22,7 +22,7 @@ from sweeps.recorder import Recorder
 from sweeps.records import SweepState, TrialState
 from sweeps.report import Front, build_front, write_front
 from sweeps.search import OptunaSearcher, make_sampler
-from sweeps.spec import SweepSpec
+from sweeps.spec import Resources, SweepSpec
 from sweeps.store import Store
 from sweeps.tracking import MirrorThread, MlflowMirror, check_tracking_uri
 from sweeps.trainable import TrialTrainable
@@ -50,6 +50,7 @@ _QUIET_RAY: Final = {
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_THRESHOLD_S": "60",
+    "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
@@ -98,7 +99,10 @@ def run_sweep(
     check_tracking_uri(tracking)
     data = _load(spec)
     # The store comes last: what cannot start leaves no file.
-    with _ray_cluster(address), closing(Store.open(store_url or home.store_url)) as store:
+    with (
+        _ray_cluster(address, spec.resources),
+        closing(Store.open(store_url or home.store_url)) as store,
+    ):
         provenance = _provenance(data)
         store.create_sweep(spec.name, spec=spec.model_dump(mode="json"), provenance=provenance)
         mirror = MlflowMirror(
@@ -161,7 +165,7 @@ def _check_address(address: str | None) -> None:
 
 
 @contextmanager
-def _ray_cluster(address: str | None) -> Iterator[None]:
+def _ray_cluster(address: str | None, resources: Resources) -> Iterator[None]:
     os.environ.update(_QUIET_RAY)
     try:
         ray.init(
@@ -172,9 +176,22 @@ def _ray_cluster(address: str | None) -> Iterator[None]:
     except (ConnectionError, RuntimeError, ValueError, SystemExit) as error:
         raise InputError(f"--address: no Ray at {address!r} ({error})") from error
     try:
+        if address is None:
+            _check_resources(resources)
         yield
     finally:
         ray.shutdown()
+
+
+def _check_resources(resources: Resources) -> None:
+    """Refuse a trial that would wait for ever; a cluster may yet grow, this machine does not."""
+    here = ray.cluster_resources()
+    for name, wanted in resources.model_dump().items():
+        if wanted > here.get(name.upper(), 0):
+            raise InputError(
+                f"resources.{name}: a trial needs {wanted:g}, and this machine has "
+                f"{here.get(name.upper(), 0):g}"
+            )
 
 
 @contextmanager

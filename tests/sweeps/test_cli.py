@@ -215,6 +215,21 @@ BAD: list[tuple[str, Arguments, str]] = [
         "--address: nothing answers at '127.0.0.1:99999'",
     ),
     (
+        "address of Ray Client",
+        lambda p: ["run", p.spec(), "--address", "ray://127.0.0.1:10001"],
+        "--address: 'ray://127.0.0.1:10001' is for Ray Client; give host:port of the cluster",
+    ),
+    (
+        "tracking URI",
+        lambda p: ["run", p.spec(), "--tracking-uri", "foo://bar"],
+        "--tracking-uri: 'foo://bar' must begin with one of http://, ",
+    ),
+    (
+        "images too small for the backbone",
+        lambda p: ["run", p.spec(trial={"backbone": "test_convnext", "batch_size": 16})],
+        "backbone: 'test_convnext' does not take images of 8 x 8 pixels (",
+    ),
+    (
         "export into no folder",
         lambda p: ["run", p.spec(), "--export", "no/margins.yaml"],
         "--export: no/margins.yaml cannot be written",
@@ -305,7 +320,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     said: str,
 ) -> None:
     # What is wrong here shows before Ray is asked for anything.
-    monkeypatch.setattr(sweeps.runner, "_ray_cluster", lambda _: nullcontext())
+    monkeypatch.setattr(sweeps.runner, "_ray_cluster", lambda *_: nullcontext())
     given = arguments(place)
     before = snapshot(place.folder)
     ran = command(*given)

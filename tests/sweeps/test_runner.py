@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 import torch
 import yaml
 from rich.console import Console
@@ -19,7 +20,7 @@ from sweeps.progress import LiveProgress
 from sweeps.records import SweepState, TrialState
 from sweeps.report import build_front
 from sweeps.runner import run_sweep
-from sweeps.spec import load_spec
+from sweeps.spec import Resources, load_spec
 from sweeps.store import Store
 from sweeps.trainable import TrialTrainable
 from trainer import DataConfig, TrialConfig, load_data, load_tuned_margins, read_tuned_margins
@@ -161,7 +162,7 @@ def test_the_exported_margins_train(tiny: Any) -> None:
 def test_a_taken_name_changes_nothing(
     tiny: Any, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweeps.runner, "_ray_cluster", lambda _: nullcontext())
+    monkeypatch.setattr(sweeps.runner, "_ray_cluster", lambda *_: nullcontext())
     before = (store.sweeps(), store.trials("tiny"), store.measurements("tiny"))
     with pytest.raises(InputError, match="a sweep called 'tiny' exists already"):
         run_sweep(load_spec(tiny.spec), home=Home(path=tiny.home), console=Console(file=StringIO()))
@@ -235,7 +236,7 @@ def test_an_error_in_the_driver_leaves_the_sweep_failed(
 
     home = Home(path=tmp_path / "home")
     opened = Store.open(home.store_url)
-    monkeypatch.setattr(sweeps.runner, "_ray_cluster", lambda _: nullcontext())
+    monkeypatch.setattr(sweeps.runner, "_ray_cluster", lambda *_: nullcontext())
     monkeypatch.setattr(sweeps.runner, "_tune", broken)
     with pytest.raises(RuntimeError, match="a programming error"):
         run_sweep(load_spec(tiny.spec), home=home, console=Console(file=StringIO()))
@@ -243,3 +244,19 @@ def test_an_error_in_the_driver_leaves_the_sweep_failed(
     [trial] = opened.trials("tiny")
     assert (trial.state, trial.reason) == (TrialState.FAILED, "the sweep failed")
     opened.close()
+
+
+@pytest.mark.parametrize(
+    ("resources", "said"),
+    [
+        (Resources(cpu=3), "resources.cpu: a trial needs 3, and this machine has 2"),
+        (Resources(gpu=0.5), "resources.gpu: a trial needs 0.5, and this machine has 0"),
+    ],
+)
+def test_more_than_this_machine_has_is_refused_and_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, resources: Resources, said: str
+) -> None:
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
+    monkeypatch.setattr(ray, "init", lambda *_, **__: None)
+    with pytest.raises(InputError, match=f"^{said}$"), sweeps.runner._ray_cluster(None, resources):
+        pass
