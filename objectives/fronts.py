@@ -45,7 +45,7 @@ def hypervolume(points: Points, objectives: Sequence[Objective]) -> float:
     Raises:
         ValueError: Points are not N x 2, or not finite.
     """
-    return _area(_costs(points, objectives), objectives)
+    return _area(_costs(points, objectives).tolist(), _reference(objectives))
 
 
 def hypervolume_contributions(points: Points, objectives: Sequence[Objective]) -> list[float]:
@@ -54,10 +54,18 @@ def hypervolume_contributions(points: Points, objectives: Sequence[Objective]) -
     Raises:
         ValueError: Points are not N x 2, or not finite.
     """
-    costs = _costs(points, objectives)
-    whole = _area(costs, objectives)
-    keep = ~torch.eye(len(costs), dtype=torch.bool)
-    return [max(0.0, whole - _area(costs[row], objectives)) for row in keep]
+    costs: list[list[float]] = _costs(points, objectives).tolist()
+    reference = _reference(objectives)
+    contributions = [0.0] * len(costs)
+    steps = _staircase(costs, reference)
+    for place, (x, y) in enumerate(steps):
+        above = steps[place - 1][1] if place else reference[1]
+        right = steps[place + 1][0] if place + 1 < len(steps) else reference[0]
+        mine = costs.index([x, y])
+        # Between its neighbours, less what others, all dominated by it, dominate there too.
+        others = [c for i, c in enumerate(costs) if i != mine and c[0] < right and c[1] < above]
+        contributions[mine] = (right - x) * (above - y) - _area(others, (right, above))
+    return contributions
 
 
 def knee(points: Points, objectives: Sequence[Objective]) -> int:
@@ -65,8 +73,8 @@ def knee(points: Points, objectives: Sequence[Objective]) -> int:
 
     The front's two extremes span a line once both objectives are scaled to [0, 1] over the front;
     the knee is the front point farthest from that line on its better side (Das, 1999). Where
-    no point is beyond the line (two points, or a hollow front), it is the point of the front
-    that contributes most hypervolume.
+    no point is beyond the line (two points, or a hollow front), it is the point with the least sum
+    of its two distances to the ideal values, each relative to its mean over the front.
 
     Raises:
         ValueError: There are no points, or they are not N x 2 or not finite.
@@ -74,19 +82,16 @@ def knee(points: Points, objectives: Sequence[Objective]) -> int:
     costs = _costs(points, objectives)
     if not len(costs):
         raise ValueError("knee: there are no points")
-    ranks = front_ranks(points, objectives)
-    front = [index for index, rank in enumerate(ranks) if rank == 0]
+    front = [index for index, rank in enumerate(front_ranks(points, objectives)) if rank == 0]
     low, high = costs[front].min(0).values, costs[front].max(0).values
     scaled = (costs[front] - low) / (high - low).clamp(min=1e-300)
     # The line joins (0, 1) and (1, 0); a point below it has a sum of less than 1.
     gain = 1 - scaled.sum(1)
     if len(front) > 2 and float(gain.max()) > 1e-9:
         return front[int(gain.argmax())]
-    # Among distinct points of the front alone: a repeated point contributes nothing by itself.
-    distinct = list({tuple(costs[index].tolist()): index for index in reversed(front)}.values())
-    values = torch.as_tensor(points, dtype=torch.float64)[distinct]
-    alone = hypervolume_contributions(values, objectives)
-    return min(zip(alone, distinct, strict=True), key=lambda pair: (-pair[0], pair[1]))[1]
+    ideal = torch.tensor([objective.sign * objective.ideal for objective in objectives])
+    shortfall = costs[front] - ideal
+    return front[int((shortfall / shortfall.mean(0).clamp(min=1e-300)).sum(1).argmin())]
 
 
 def _costs(points: Points, objectives: Sequence[Objective]) -> Tensor:
@@ -101,12 +106,26 @@ def _costs(points: Points, objectives: Sequence[Objective]) -> Tensor:
     return values * torch.tensor([objective.sign for objective in objectives])
 
 
-def _area(costs: Tensor, objectives: Sequence[Objective]) -> float:
+def _reference(objectives: Sequence[Objective]) -> tuple[float, float]:
+    first, second = (objective.sign * objective.worst for objective in objectives)
+    return first, second
+
+
+def _staircase(
+    costs: Sequence[Sequence[float]], reference: tuple[float, float]
+) -> list[tuple[float, float]]:
+    """Return the distinct non-dominated points that dominate the reference, x ascending."""
+    steps: list[tuple[float, float]] = []
+    for x, y in sorted(map(tuple, costs)):
+        if x < reference[0] and y < (steps[-1][1] if steps else reference[1]):
+            steps.append((x, y))
+    return steps
+
+
+def _area(costs: Sequence[Sequence[float]], reference: tuple[float, float]) -> float:
     """Area between points to be minimised and the reference point."""
-    reference_x, reference_y = (objective.sign * objective.worst for objective in objectives)
-    area, ceiling = 0.0, reference_y
-    for x, y in sorted(costs.tolist()):
-        if x < reference_x and y < ceiling:
-            area += (reference_x - x) * (ceiling - y)
-            ceiling = y
+    area, ceiling = 0.0, reference[1]
+    for x, y in _staircase(costs, reference):
+        area += (reference[0] - x) * (ceiling - y)
+        ceiling = y
     return area

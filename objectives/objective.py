@@ -21,13 +21,16 @@ class Objective:
         direction: Whether more or less of it is better.
         label: How plots and tables call it.
         aspect: What a user who wants the best of it asks for, such as ``recall``.
-        worst: The worst value it can take; the hypervolume's reference.
+        ideal: The best value it can take.
+        worst: The hypervolume's reference: a value as bad or worse dominates no area. By default
+            the worst value it can take (OPIS with the pooled mean can exceed it).
     """
 
     name: str
     direction: Direction
     label: str
     aspect: str
+    ideal: float
     worst: float
 
     @property
@@ -40,12 +43,31 @@ class Objective:
 # between two groups of classes at most 1.
 _RECORDS: Final = (
     Objective(
-        name="recall_at_1", direction="maximize", label="Recall@1", aspect="recall", worst=0.0
+        name="recall_at_1",
+        direction="maximize",
+        label="Recall@1",
+        aspect="recall",
+        ideal=1.0,
+        worst=0.0,
     ),
-    Objective(name="map_at_r", direction="maximize", label="MAP@R", aspect="map", worst=0.0),
-    Objective(name="opis", direction="minimize", label="OPIS", aspect="consistency", worst=0.25),
     Objective(
-        name="opis_10", direction="minimize", label="10%-OPIS", aspect="worst-classes", worst=1.0
+        name="map_at_r", direction="maximize", label="MAP@R", aspect="map", ideal=1.0, worst=0.0
+    ),
+    Objective(
+        name="opis",
+        direction="minimize",
+        label="OPIS",
+        aspect="consistency",
+        ideal=0.0,
+        worst=0.25,
+    ),
+    Objective(
+        name="opis_10",
+        direction="minimize",
+        label="10%-OPIS",
+        aspect="worst-classes",
+        ideal=0.0,
+        worst=1.0,
     ),
 )
 OBJECTIVES: Final[Mapping[str, Objective]] = MappingProxyType({r.name: r for r in _RECORDS})

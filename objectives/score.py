@@ -165,11 +165,11 @@ def score_embeddings(
     positives, negatives = _count_pairs(unit, members, len(classes), thresholds)
     plural = sizes > 1
     far, frr = error_rates(positives[plural], negatives[plural])
-    if math.isnan(d_min):
+    undefined = math.isnan(d_min)
+    if undefined:
         far, frr = torch.full_like(far, math.nan), torch.full_like(frr, math.nan)
     curves = utility(far, frr)
     mean = _pooled_utility(positives, negatives) if calibration.mean == "pooled" else None
-    undefined = math.isnan(d_min)
     return Score(
         recall_at_1=float(torch.cat(hits).double().mean()),
         map_at_r=float(torch.cat(precisions).nanmean()),

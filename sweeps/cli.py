@@ -3,7 +3,9 @@
 Heavy libraries are imported inside the commands, so that ``--help`` answers at once.
 """
 
+import io
 import os
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,6 +16,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sweeps.options import (
+    DEFAULT_HOME,
+    HomeOption,
+    JsonOption,
+    NameArgument,
+    StoreOption,
+    TrackingOption,
+)
 from sweeps.terminal import ERR, OUT, print_json, print_line, program, shown
 
 if TYPE_CHECKING:
@@ -34,36 +44,11 @@ app = typer.Typer(
     epilog="Start with:  sweeps run examples/demo.yaml",
 )
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the sweep.")]
-HomeOption = Annotated[
-    Path,
-    typer.Option("--home", envvar="SWEEPS_HOME", help="Folder of everything that sweeps write."),
-]
-StoreOption = Annotated[
-    str | None,
-    typer.Option(
-        "--store",
-        envvar="SWEEPS_STORE",
-        metavar="URL",
-        help="SQLAlchemy URL of the store, such as postgresql://user@host/db. "
-        "Default: SQLite under the home.",
-    ),
-]
-TrackingOption = Annotated[
-    str | None,
-    typer.Option(
-        "--tracking-uri",
-        envvar="MLFLOW_TRACKING_URI",
-        metavar="URI",
-        help="MLflow server, such as http://host:5000. Default: SQLite under the home.",
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-DEFAULT_HOME = Path(".sweeps")
-
 
 def main() -> None:
     """Run the command line; what the user can mend ends in one sentence and exit code 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may know no arrows
     try:
         app()
     except ValueError as error:
@@ -124,8 +109,7 @@ def run(
             _export(opened, loaded.name, export, pick="knee")
     if finished.mirror_error:
         ERR.print(f"MLflow is not level with the store: {finished.mirror_error}")
-    where = "" if home == DEFAULT_HOME else f" --home {home}"
-    print_line(f"\nBrowse it in MLflow:  {tracking_uri or f'{program()} ui{where}'}", style="bold")
+    print_line(f"\nBrowse it in MLflow:  {_ui_hint(home, tracking_uri)}", style="bold")
     if not finished.front.rows:
         ERR.print("error: no trial completed; `sweeps status` says why")
         raise typer.Exit(1)
@@ -203,7 +187,10 @@ def export(
     output: Annotated[Path, typer.Option("-o", "--output", help="The YAML file to write.")],
     pick: Annotated[
         str,
-        typer.Option(help="knee, recall (best accuracy) or consistency (best OPIS) of the front."),
+        typer.Option(
+            help="Which trial of the front: the knee (best compromise), or the best of one "
+            "objective, by name or aspect (recall, consistency)."
+        ),
     ] = "knee",
     home: HomeOption = DEFAULT_HOME,
     store: StoreOption = None,
@@ -260,6 +247,18 @@ def ui(
     os.execv(command[0], command)
 
 
+def _ui_hint(home: Path, tracking_uri: str | None) -> str:
+    """Return what opens the UI: a command, or a server's address."""
+    from sweeps.tracking import is_server
+
+    if tracking_uri and is_server(tracking_uri):
+        return tracking_uri
+    words = [program(), "ui"]
+    words += ["--home", str(home)] if home != DEFAULT_HOME else []
+    words += ["--tracking-uri", tracking_uri] if tracking_uri else []
+    return shlex.join(words)
+
+
 def _check_output(file: Path) -> None:
     """Find out before a long run what `write_margins` would only find out after it."""
     from objectives import InputError
@@ -269,8 +268,11 @@ def _check_output(file: Path) -> None:
 
 
 def _home(path: Path) -> "Home":
+    from objectives import InputError
     from sweeps.home import Home
 
+    if "?" in str(path):
+        raise InputError(f"--home: {path} has a '?', which database URLs do not take")
     return Home(path=path)
 
 
@@ -283,11 +285,10 @@ def _open(home: "Home", url: str | None) -> "Iterator[Store]":
 
 
 def _front(store: "Store", name: str) -> "Front":
-    from objectives import get_objective
     from sweeps.report import build_front
+    from sweeps.spec import objectives_of
 
-    first, second = store.sweep(name).spec["objectives"]
-    objectives = (get_objective(first), get_objective(second))
+    objectives = objectives_of(store.sweep(name).spec)
     return build_front(name, objectives, store.trials(name), store.measurements(name))
 
 

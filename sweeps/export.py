@@ -9,7 +9,7 @@ import yaml
 from objectives import InputError, Objective
 from sweeps.records import MeasurementRecord, SweepRecord
 from sweeps.report import SPLIT, Front, FrontRow
-from trainer.config import TrialConfig
+from trainer.config import TCM_FIELDS, TrialConfig
 from trainer.margins import Comparison, OperatingPoint, TunedData, TunedMargins
 
 __all__ = ["KNEE", "export_margins", "pick_trial", "picks", "write_margins"]
@@ -108,6 +108,11 @@ def _comparison(front: Front, row: FrontRow, loss: str) -> Comparison | None:
         trial=control.number,
         metrics=dict(control.values),
         difference={name: row.values[name] - control.values[name] for name in names},
+        differs_in={
+            name: (value, control.config[name])
+            for name, value in row.config.items()
+            if name not in TCM_FIELDS and value != control.config[name]
+        },
     )
 
 

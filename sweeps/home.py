@@ -33,7 +33,7 @@ class Home:
 
     @property
     def ray(self) -> Path:
-        """Folder of Ray's own files."""
+        """Folder of what Ray Tune keeps of trials; its sessions are in its own temporary folder."""
         return self.path.absolute() / "ray"
 
     def sweep(self, name: str) -> Path:

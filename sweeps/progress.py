@@ -75,8 +75,10 @@ class LiveProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.refresh(force=True)
-        self._live.stop()
+        try:
+            self.refresh(force=True)
+        finally:
+            self._live.stop()
 
     def refresh(self, *, force: bool = False) -> None:
         """Show the present state, at most twice a second unless forced."""

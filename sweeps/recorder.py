@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ray import cloudpickle, tune
 
@@ -11,6 +11,8 @@ from sweeps.records import TrialState
 from sweeps.store import Store
 
 __all__ = ["Recorder"]
+
+_LONGEST_REASON: Final = 500
 
 
 class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
@@ -29,13 +31,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Record a trial as RUNNING."""
-        self._store.add_trial(
-            self._sweep,
-            trial.config["number"],
-            config=trial.config["trial"],
-            sampled=trial.config["sampled"],
-            control=trial.config["control"],
-        )
+        self._add(trial)
         self._progress.refresh()
 
     def on_trial_result(
@@ -65,13 +61,28 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Record a trial as FAILED, with the actor's last words."""
+        # Where an actor fails before the first epoch, Ray has not said that the trial started.
+        self._add(trial)
         number = trial.config["number"]
         self._store.finish_trial(self._sweep, number, TrialState.FAILED, _reason(trial))
         self._progress.refresh()
 
+    def _add(self, trial: Any) -> None:
+        self._store.add_trial(
+            self._sweep,
+            trial.config["number"],
+            config=trial.config["trial"],
+            sampled=trial.config["sampled"],
+            control=trial.config["control"],
+        )
+
 
 def _reason(trial: Any) -> str:
     """Return one line on what went wrong in the actor; the rest of it is its stack."""
+    return _last_words(trial)[:_LONGEST_REASON]
+
+
+def _last_words(trial: Any) -> str:
     # Not Ray's get_pickled_error: it looks where the file is uploaded to later.
     path = trial.pickled_error_file
     if path is None:
@@ -79,8 +90,11 @@ def _reason(trial: Any) -> str:
     error = cloudpickle.loads(Path(path).read_bytes())
     cause = getattr(error, "cause", None)
     if cause is None:
+        text = str(error).strip()
+        if "raised in its creation task" in text:
+            return text.splitlines()[-1].strip()
         # Ray puts identifiers before it, and a list of common causes after.
-        said = " ".join(str(error).split())
+        said = " ".join(text.split())
         why = re.search(r"dead because (.*?)(?: Some common causes|$)", said)
         return f"the actor died: {why[1] if why else said}"
     return f"{type(cause).__name__}: {str(cause).strip().partition(chr(10))[0]}"

@@ -3,11 +3,14 @@
 import logging
 import os
 import platform
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +27,7 @@ from sweeps.report import Front, build_front, write_front
 from sweeps.search import OptunaSearcher, make_sampler
 from sweeps.spec import Resources, SweepSpec
 from sweeps.store import Store
-from sweeps.tracking import MirrorThread, MlflowMirror, check_tracking_uri
+from sweeps.tracking import MirrorThread, MlflowMirror, check_tracking_uri, is_server
 from sweeps.trainable import TrialTrainable
 from trainer import Embedder, SplitDataset, load_data
 
@@ -109,11 +112,12 @@ def run_sweep(
             store,
             spec.name,
             tracking_uri=tracking,
-            artifact_root=None if tracking_uri else home.artifacts,
+            # A server knows where its artifacts go; a database alone does not.
+            artifact_root=None if is_server(tracking) else home.artifacts,
             objectives=spec.objective_records(),
         )
         with MirrorThread(mirror) as mirroring, _final_state(store, spec.name):
-            _tune(spec, store, home, console)
+            _tune(spec, data, store, home, console)
         front = build_front(
             spec.name,
             spec.objective_records(),
@@ -132,11 +136,11 @@ def _load(spec: SweepSpec) -> SplitDataset:
     """Load the data and check against it what the spec alone cannot tell."""
     data = load_data(spec.data)
     space = spec.search_space()
-    for backbone in space.values("backbone"):
-        # Refuses what timm does not have, and what does not take images of this size.
+    for backbone, pretrained in product(space.values("backbone"), space.values("pretrained")):
+        # Refuses what timm does not have, or cannot load, or what does not take these images.
         Embedder(
             backbone=str(backbone),
-            pretrained=False,
+            pretrained=bool(pretrained),
             embedding_dim=2,
             channels=data.dataset.images.channels,
             image_size=data.dataset.images.size,
@@ -174,13 +178,28 @@ def _ray_cluster(address: str | None, resources: Resources) -> Iterator[None]:
         # It lists the trials that failed; the store says why they did.
         logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
     except (ConnectionError, RuntimeError, ValueError, SystemExit) as error:
-        raise InputError(f"--address: no Ray at {address!r} ({error})") from error
+        where = f"--address: no Ray at {address!r}" if address else "no local Ray could be started"
+        raise InputError(f"{where} ({error})") from error
     try:
-        if address is None:
+        if address in (None, "local"):
             _check_resources(resources)
-        yield
+        with _sigterm_as_ctrl_c():
+            yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Let a scheduler's request to end do what Ctrl-C does; Ray's own handler aborts."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no other thread may set a handler
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _check_resources(resources: Resources) -> None:
@@ -211,7 +230,7 @@ def _final_state(store: Store, sweep: str) -> Iterator[None]:
         store.finish_sweep(sweep, state)
 
 
-def _tune(spec: SweepSpec, store: Store, home: Home, console: Console) -> None:
+def _tune(spec: SweepSpec, data: SplitDataset, store: Store, home: Home, console: Console) -> None:
     objectives = spec.objective_records()
     searcher = OptunaSearcher(
         spec.search_space(),
@@ -229,6 +248,7 @@ def _tune(spec: SweepSpec, store: Store, home: Home, console: Console) -> None:
             name=spec.name,
             config={
                 "data": spec.data.model_dump(mode="json"),
+                "fingerprint": data.fingerprint,
                 "calibration": asdict(spec.scoring),
                 "threads": spec.resources.cpu,
             },

@@ -15,7 +15,7 @@ from ray.tune.search import Searcher
 
 from objectives import Objective
 from sweeps.space import SearchSpace
-from trainer import Measurement
+from trainer import Measurement, TrialConfig
 
 __all__ = ["OptunaSearcher", "make_sampler"]
 
@@ -75,13 +75,13 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray has no types
         """Return the next configuration, or ``Searcher.FINISHED``."""
         if self._controls:
             sampled, config = self._controls.pop(0)
-            return self._suggestion(sampled, config.model_dump(), control=True)
+            return self._suggestion(sampled, config)
         if not self._left:
             return str(Searcher.FINISHED)
         self._left -= 1
         trial = self._pending[trial_id] = self.study.ask()
         sampled = self._space.suggest(trial)
-        return self._suggestion(sampled, self._space.config(sampled).model_dump(), control=False)
+        return self._suggestion(sampled, self._space.config(sampled))
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -103,11 +103,14 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # Ray has no types
         """Refuse: a resume is a new run over the same store."""
         raise NotImplementedError("the study is rebuilt from the store")
 
-    def _suggestion(
-        self, sampled: dict[str, Any], config: dict[str, Any], *, control: bool
-    ) -> dict[str, Any]:
+    def _suggestion(self, sampled: dict[str, Any], config: TrialConfig) -> dict[str, Any]:
         number, self._number = self._number, self._number + 1
-        return {"number": number, "trial": config, "sampled": sampled, "control": control}
+        return {
+            "number": number,
+            "trial": config.model_dump(),
+            "sampled": sampled,
+            "control": config.is_control,
+        }
 
     def _values(self, result: dict[str, Any]) -> list[float] | None:
         measurement: Measurement | None = result.get("measurement")

@@ -250,6 +250,8 @@ def _typed(name: str, parameter: Choices | Range) -> Choices | Range:
     where = f"space.{name}"
     ends = tuple(_checked(where, name, value) for value in parameter.ends)
     if isinstance(parameter, Choices):
+        if len(set(ends)) < len(ends):
+            raise InputError(f"{where}: {list(ends)} must be distinct")
         return parameter.model_copy(update={"choices": ends})
     kind = TrialConfig.model_fields[name].annotation
     if kind not in (int, float):

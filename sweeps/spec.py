@@ -1,6 +1,8 @@
 """The spec of a sweep: what a user writes in YAML, typed and checked."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,7 +22,7 @@ from sweeps.space import SearchSpace
 from trainer.data import DataConfig
 from trainer.faults import one_sentence
 
-__all__ = ["Budget", "Resources", "SweepSpec", "load_spec", "rename"]
+__all__ = ["Budget", "Resources", "SweepSpec", "load_spec", "objectives_of", "rename"]
 
 
 def _usable_name(value: str) -> str:
@@ -59,6 +61,12 @@ class Resources(_Section):
     cpu: Annotated[int, Field(ge=1)] = 1
     gpu: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
+    @model_validator(mode="after")
+    def _whole_above_one(self) -> "Resources":
+        if self.gpu > 1 and self.gpu % 1:
+            raise InputError(f"gpu ({self.gpu:g}) must be a whole number where it exceeds 1")
+        return self
+
 
 class SweepSpec(_Section):
     """A sweep: the data, what is sampled, what is fixed, and how much is tried.
@@ -67,6 +75,8 @@ class SweepSpec(_Section):
         name: Unique within a store; letters, digits, ``.``, ``_`` and ``-``.
         data: The images and their class-disjoint split.
         objectives: Names of two metrics (see `objectives.OBJECTIVES`).
+        reference: The hypervolume's reference point, by objective; by default the worst value that
+            each can take, beside which small differences of the second hardly count.
         space: Sampled fields of `trainer.TrialConfig`: a list of choices, or a range.
         trial: Fixed fields of `trainer.TrialConfig`.
         scoring: Calibration range of the consistency metrics.
@@ -82,6 +92,7 @@ class SweepSpec(_Section):
     name: Annotated[str, AfterValidator(_usable_name)]
     data: DataConfig
     objectives: tuple[str, str] = DEFAULT_OBJECTIVES
+    reference: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = {}
     space: dict[str, Parameter]
     trial: dict[str, Any] = {}
     scoring: Calibration = Calibration()
@@ -94,6 +105,9 @@ class SweepSpec(_Section):
     def _check(self) -> "SweepSpec":
         if len({get_objective(name).name for name in self.objectives}) < 2:
             raise InputError(f"objectives: {self.objectives[0]!r} is named twice")
+        unknown = [name for name in self.reference if name not in self.objectives]
+        if unknown:
+            raise InputError(f"reference.{unknown[0]}: is not among the objectives")
         if not self.space:
             raise InputError("space: there is nothing to sample")
         self.search_space()
@@ -105,8 +119,17 @@ class SweepSpec(_Section):
 
     def objective_records(self) -> tuple[Objective, Objective]:
         """Return the two objectives."""
-        first, second = self.objectives
-        return get_objective(first), get_objective(second)
+        return objectives_of({"objectives": self.objectives, "reference": self.reference})
+
+
+def objectives_of(spec: Mapping[str, Any]) -> tuple[Objective, Objective]:
+    """Return the two objectives of a spec as plain data, such as the store holds."""
+    reference = spec.get("reference", {})
+    first, second = (get_objective(name) for name in spec["objectives"])
+    return (
+        replace(first, worst=reference.get(first.name, first.worst)),
+        replace(second, worst=reference.get(second.name, second.worst)),
+    )
 
 
 def load_spec(path: Path) -> SweepSpec:

@@ -107,7 +107,9 @@ class Store:
             "created_at": self._clock(),
         }
         if not self._insert(schema.sweeps, row):
-            raise InputError(f"a sweep called {name!r} exists already: choose another name")
+            raise InputError(
+                f"a sweep called {name!r} exists already: choose another name, or another home"
+            )
         return self.sweep(name)
 
     def sweeps(self) -> tuple[SweepRecord, ...]:

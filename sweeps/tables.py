@@ -52,7 +52,7 @@ def front_table(front: Front, *, width: int, every_trial: bool = False) -> Table
     names = [name for name in (rows[0].config if rows else ()) if name in sampled]
     table = _front_frame(front, every_trial=every_trial)
     wide = _front_frame(front, every_trial=every_trial)
-    table.add_column("sampled", overflow="fold")
+    table.add_column("sampled", overflow="fold", min_width=28)
     for name in names:
         wide.add_column(name.replace("_", "\n"), justify="right", no_wrap=True)
     for row in rows:

@@ -37,7 +37,9 @@ def program() -> str:
     """Return what to type to run this program again."""
     found = shutil.which("sweeps")
     here = Path(sys.argv[0])
-    return "sweeps" if found and Path(found).samefile(here) else str(shown(here))
+    if not here.exists() or (found and here.samefile(found)):
+        return "sweeps"
+    return str(shown(here))
 
 
 def _plain(value: Any) -> Any:

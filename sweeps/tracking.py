@@ -34,6 +34,7 @@ __all__ = [
     "MirrorThread",
     "MlflowMirror",
     "check_tracking_uri",
+    "is_server",
     "open_client",
     "quiet_mlflow",
 ]
@@ -281,6 +282,11 @@ def quiet_mlflow() -> None:
         os.environ.setdefault(name, value)
 
 
+def is_server(tracking_uri: str) -> bool:
+    """Whether the URI is that of a server, and not of a database."""
+    return tracking_uri.startswith(("http://", "https://", "databricks"))
+
+
 def check_tracking_uri(tracking_uri: str) -> None:
     """Refuse what can never be reached; a server may yet come up while a sweep runs.
 
@@ -290,7 +296,9 @@ def check_tracking_uri(tracking_uri: str) -> None:
     scheme = tracking_uri.partition("://")[0].partition("+")[0]
     if scheme not in _BACK_ENDS:
         known = ", ".join(f"{name}://" for name in _BACK_ENDS)
-        raise InputError(f"--tracking-uri: {tracking_uri!r} must begin with one of {known}")
+        raise InputError(
+            f"--tracking-uri (MLFLOW_TRACKING_URI): {tracking_uri!r} must begin with one of {known}"
+        )
 
 
 def open_client(tracking_uri: str) -> Any:

@@ -7,7 +7,7 @@ import ray
 import torch
 from ray import tune
 
-from objectives import Calibration
+from objectives import Calibration, InputError
 from trainer import SplitDataset, Trial, TrialConfig, TrialFailed, load_data
 from trainer.data import DataConfig
 
@@ -17,7 +17,8 @@ __all__ = ["TrialTrainable"]
 class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     """Trains one configuration; each step is an epoch and returns its measurement.
 
-    The configuration is the searcher's suggestion plus ``data``, ``calibration`` and ``threads``.
+    The configuration is the searcher's suggestion plus ``data``, ``fingerprint``,
+    ``calibration`` and ``threads``.
     A result is ``{"measurement": Measurement | None, "failure": str | None, "done": bool}``: a
     trial that cannot be scored ends with its reason, and the actor lives on.
     """
@@ -36,19 +37,28 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     def step(self) -> dict[str, Any]:
         """Train and measure one epoch."""
         try:
-            measurement = self._trial.advance()
-        except TrialFailed as failure:
+            measurement = self._started().advance()
+        except (TrialFailed, InputError) as failure:
             return {"measurement": None, "failure": str(failure), "done": True}
-        done = self._trial.epoch >= self._trial.config.epochs
+        done = measurement.epoch >= self._config["trial"]["epochs"]
         return {"measurement": measurement, "failure": None, "done": done}
 
     def _begin(self, config: dict[str, Any]) -> None:
-        self._trial = Trial(
-            TrialConfig.model_validate(config["trial"]),
-            _load_once(DataConfig.model_validate(config["data"])),
-            device=_device(),
-            calibration=Calibration(**config["calibration"]),
-        )
+        self._config = config
+        self._trial: Trial | None = None
+
+    def _started(self) -> Trial:
+        if self._trial is None:
+            data = _load_once(DataConfig.model_validate(self._config["data"]))
+            if data.fingerprint != self._config["fingerprint"]:
+                raise TrialFailed("the data are not those that the sweep began with")
+            self._trial = Trial(
+                TrialConfig.model_validate(self._config["trial"]),
+                data,
+                device=_device(),
+                calibration=Calibration(**self._config["calibration"]),
+            )
+        return self._trial
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,13 @@ import sys
 from pathlib import Path
 
 from objectives import InputError
-from sweeps.tracking import EXPERIMENT, open_client, quiet_mlflow
+from sweeps.tracking import (
+    EXPERIMENT,
+    check_tracking_uri,
+    is_server,
+    open_client,
+    quiet_mlflow,
+)
 
 __all__ = ["runs_page", "ui_command"]
 
@@ -13,10 +19,11 @@ def ui_command(tracking_uri: str, artifact_root: Path, host: str, port: int) -> 
     """Return the command that serves the UI, without telemetry.
 
     Raises:
-        InputError: The URI is that of a server, which has a UI already.
+        InputError: The URI is that of a server, which has a UI already, or of no back end.
     """
-    if tracking_uri.startswith(("http://", "https://")):
-        raise InputError(f"tracking-uri: {tracking_uri} is a server: open it in a browser")
+    check_tracking_uri(tracking_uri)
+    if is_server(tracking_uri):
+        raise InputError(f"--tracking-uri: {tracking_uri} is a server: open it in a browser")
     quiet_mlflow()
     command = [sys.executable, "-W", "ignore", "-m", "mlflow", "server", "--workers", "1"]
     command += ["--backend-store-uri", tracking_uri]

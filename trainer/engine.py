@@ -74,7 +74,7 @@ class Trial:
             channels=data.dataset.images.channels,
             image_size=data.dataset.images.size,
         ).to(device)
-        self.loss = build_loss(config, num_classes=len(classes)).to(device)
+        self.loss = build_loss(config, num_classes=len(classes), balanced=True).to(device)
         self._optimizer = _optimizer(self.embedder, self.loss, config)
         self._schedule = _schedule(self._optimizer, config, steps_per_epoch=len(self._batches))
 

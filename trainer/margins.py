@@ -47,17 +47,21 @@ class OperatingPoint(_Section):
 
 
 class Comparison(_Section):
-    """The control: the same loss with TCM weight 0.
+    """The control: the same loss with TCM weight 0, at the middle of the space.
 
     Attributes:
         trial: Its number.
         metrics: Its metrics.
-        difference: This trial's objectives minus the control's.
+        difference: This trial's objectives minus the control's; not TCM's doing alone where
+            ``differs_in`` is not empty.
+        differs_in: Fields other than TCM's own in which the two differ: this trial's value and the
+            control's.
     """
 
     trial: int
     metrics: Mapping[str, float]
     difference: Mapping[str, float]
+    differs_in: Mapping[str, tuple[Any, Any]] = {}
 
 
 class TunedData(_Section):

@@ -128,8 +128,11 @@ def test_bad_points_are_refused(
         pytest.param([(0.9, 0.1), (0.95, 0.2)], 0, id="two points: 0.090 against 0.0025"),
         pytest.param([(0.5, 0.2), (0.55, 0.21), (0.9, 0.22), (1.0, 0.24)], 2, id="bulging"),
         pytest.param([(0.4, 0.0), (0.9, 0.1), (0.8, 0.2), (1.0, 0.2)], 1, id="with dominated"),
-        # Both inner points lie behind the line; the first extreme alone has 0.4 x 0.18.
-        pytest.param([(0.4, 0.02), (0.5, 0.2), (0.6, 0.21), (1.0, 0.22)], 0, id="hollow"),
+        # Both inner points lie behind the line. Shortfalls over their means 0.375 and 0.1625:
+        # 1.60 + 0.12, 1.33 + 1.23, 1.07 + 1.29, 0 + 1.35.
+        pytest.param([(0.4, 0.02), (0.5, 0.2), (0.6, 0.21), (1.0, 0.22)], 3, id="hollow"),
+        pytest.param([(0.90, 0.004), (0.89, 0.002)], 1, id="half the OPIS for a hundredth"),
+        pytest.param([(0.933, 0.00270), (0.894, 0.00258)], 0, id="little OPIS for much recall"),
         pytest.param([(0.0, 0.2), (0.5, 0.1), (1.0, 0.0)], 2, id="more than one is best"),
     ],
 )
@@ -137,9 +140,9 @@ def test_knee_by_hand(points: list[Point], index: int) -> None:
     assert knee(points, PAIR) == index
 
 
-def test_knee_of_a_straight_front_contributes_most() -> None:
-    """Exclusive areas: 0.25 x 0.05, 0.25 x 0.10 (less a sliver), 0.5 x 0.001."""
-    assert knee([(0.25, 0.1), (0.5, 0.15), (1.0, 0.249)], PAIR) == 1
+def test_knee_of_a_nearly_straight_front_falls_least_short() -> None:
+    """Shortfalls over their means 0.4167 and 0.1663: 1.8 + 0.6, 1.2 + 0.9, 0 + 1.5."""
+    assert knee([(0.25, 0.1), (0.5, 0.15), (1.0, 0.249)], PAIR) == 2
 
 
 def test_knee_is_no_other_where_a_point_is_repeated() -> None:

@@ -101,6 +101,10 @@ class Place:
                 Image.new("RGB", (9, 9), (number, image, 0)).save(folder / f"{image}.png")
         return self.folder / names
 
+    def make(self, name: str) -> Path:
+        (self.folder / name).mkdir()
+        return self.folder / name
+
     def arrays(self, **arrays: Any) -> Path:
         path = self.folder / "embeddings.npz"
         np.savez(path, **arrays)
@@ -172,12 +176,12 @@ BAD: list[tuple[str, Arguments, str]] = [
     (
         "no folder",
         lambda p: ["run", p.spec(data={"folder": "nowhere"})],
-        "data.folder: ",
+        "nowhere is not a folder",
     ),
     (
         "empty folder",
-        lambda p: ["run", p.spec(data={"folder": str(p.images("none", classes=0) or "")})],
-        "none is not a folder",
+        lambda p: ["run", p.spec(data={"folder": str(p.make("none"))})],
+        "none has no class folders",
     ),
     (
         "empty class",
@@ -222,7 +226,7 @@ BAD: list[tuple[str, Arguments, str]] = [
     (
         "tracking URI",
         lambda p: ["run", p.spec(), "--tracking-uri", "foo://bar"],
-        "--tracking-uri: 'foo://bar' must begin with one of http://, ",
+        "--tracking-uri (MLFLOW_TRACKING_URI): 'foo://bar' must begin with one of http://, ",
     ),
     (
         "images too small for the backbone",

@@ -218,3 +218,11 @@ def test_a_file_that_cannot_be_read(tmp_path):
         read_tuned_margins(tmp_path / "none.yaml")
     with pytest.raises(InputError, match="cannot be read"):
         load_tuned_margins(tmp_path)
+
+
+def test_the_loss_takes_batches_of_any_layout(path):
+    """The trial's batches were balanced; those of a user need not be."""
+    labels = torch.tensor([0] * 9 + [1] * 2 + [2])
+    embeddings = torch.randn(12, 8, generator=torch.Generator().manual_seed(0))
+    value = load_tuned_margins(path)(embeddings, labels)
+    assert torch.isfinite(value)

@@ -26,15 +26,13 @@ class LossRecord:
 
     Attributes:
         name: What ``TrialConfig.loss`` calls it.
-        needs_classes: Whether it learns a proxy per training class, so that labels must be in
-            ``0 .. num_classes - 1``.
         build: Makes the loss, a module from (``B x D`` embeddings, ``B`` labels) to a scalar, from
-            a configuration and the number of training classes.
+            a configuration, the number of training classes, and the most positives of a sample in
+            a batch, None where that is not known.
     """
 
     name: str
-    needs_classes: bool
-    build: Callable[[TrialConfig, int], nn.Module]
+    build: Callable[[TrialConfig, int, int | None], nn.Module]
 
 
 class EmbeddingLoss(nn.Module):
@@ -58,7 +56,7 @@ class EmbeddingLoss(nn.Module):
 
         Args:
             embeddings: ``B x D``, of any norm.
-            labels: ``B``, int64; in ``0 .. num_classes - 1`` where the loss needs the classes.
+            labels: ``B``, int64; in ``0 .. num_classes - 1`` where the loss learns proxies.
         """
         with torch.autocast(embeddings.device.type, enabled=False):
             precise = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
@@ -70,12 +68,14 @@ class EmbeddingLoss(nn.Module):
         return list(self.base.parameters())
 
 
-def build_loss(config: TrialConfig, *, num_classes: int) -> EmbeddingLoss:
+def build_loss(config: TrialConfig, *, num_classes: int, balanced: bool = False) -> EmbeddingLoss:
     """Return the loss of a trial: its base loss, plus TCM unless both TCM weights are 0.
 
     Args:
         config: The trial.
         num_classes: Number of training classes, >= 1; a proxy loss learns one proxy for each.
+        balanced: Whether no batch has more than ``config.samples_per_class`` of a class. Smooth-AP
+            then needs less memory on CUDA, and is NaN where it is not so.
 
     Raises:
         InputError: ``config.loss`` is unknown.
@@ -83,7 +83,8 @@ def build_loss(config: TrialConfig, *, num_classes: int) -> EmbeddingLoss:
     """
     if num_classes < 1:
         raise ValueError(f"num_classes ({num_classes}) must be at least 1")
-    base = get_loss(config.loss).build(config, num_classes)
+    most_positives = config.samples_per_class - 1 if balanced else None
+    base = get_loss(config.loss).build(config, num_classes, most_positives)
     return EmbeddingLoss(base, None if config.is_control else _tcm(config))
 
 
@@ -135,14 +136,11 @@ def _pml_miners() -> Any:
     return miners
 
 
-def _smooth_ap(config: TrialConfig, _: int) -> nn.Module:
-    # A batch holds samples_per_class of each of its classes; more would make the loss NaN.
-    return SmoothAPLoss(
-        temperature=config.smooth_ap_temperature, max_positives=config.samples_per_class - 1
-    )
+def _smooth_ap(config: TrialConfig, _classes: int, most_positives: int | None) -> nn.Module:
+    return SmoothAPLoss(temperature=config.smooth_ap_temperature, max_positives=most_positives)
 
 
-def _proxy_anchor(config: TrialConfig, num_classes: int) -> nn.Module:
+def _proxy_anchor(config: TrialConfig, num_classes: int, _most: int | None) -> nn.Module:
     """Kim et al., CVPR 2020, arXiv 2003.13911: cosine similarity, margin in cosine."""
     loss: nn.Module = _pml_losses().ProxyAnchorLoss(
         num_classes,
@@ -153,7 +151,7 @@ def _proxy_anchor(config: TrialConfig, num_classes: int) -> nn.Module:
     return loss
 
 
-def _arcface(config: TrialConfig, num_classes: int) -> nn.Module:
+def _arcface(config: TrialConfig, num_classes: int, _most: int | None) -> nn.Module:
     """Deng et al., CVPR 2019, arXiv 1801.07698: margin in degrees."""
     loss: nn.Module = _pml_losses().ArcFaceLoss(
         num_classes,
@@ -164,7 +162,7 @@ def _arcface(config: TrialConfig, num_classes: int) -> nn.Module:
     return loss
 
 
-def _multi_similarity(config: TrialConfig, _: int) -> nn.Module:
+def _multi_similarity(config: TrialConfig, _classes: int, _most: int | None) -> nn.Module:
     """Wang et al., CVPR 2019, arXiv 1904.06627: cosine similarity, miner's epsilon 0.1."""
     loss = _pml_losses().MultiSimilarityLoss(
         alpha=config.multi_similarity_alpha,
@@ -174,7 +172,7 @@ def _multi_similarity(config: TrialConfig, _: int) -> nn.Module:
     return _MinedLoss(loss, _pml_miners().MultiSimilarityMiner(epsilon=0.1))
 
 
-def _contrastive(config: TrialConfig, _: int) -> nn.Module:
+def _contrastive(config: TrialConfig, _classes: int, _most: int | None) -> nn.Module:
     """Hadsell et al., CVPR 2006: margins are distances on the unit sphere, not squared.
 
     Each of its two terms is a mean over the pairs with a loss above 0.
@@ -186,7 +184,7 @@ def _contrastive(config: TrialConfig, _: int) -> nn.Module:
     return loss
 
 
-def _triplet_margin(config: TrialConfig, _: int) -> nn.Module:
+def _triplet_margin(config: TrialConfig, _classes: int, _most: int | None) -> nn.Module:
     """Schroff et al., CVPR 2015, arXiv 1503.03832: semi-hard triplets, distances not squared.
 
     A triplet is semi-hard if its negative is farther than its positive, by the margin at most. The
@@ -208,11 +206,11 @@ def _table(records: Iterable[LossRecord]) -> Mapping[str, LossRecord]:
 
 LOSSES: Final[Mapping[str, LossRecord]] = _table(
     (
-        LossRecord(name="smooth_ap", needs_classes=False, build=_smooth_ap),
-        LossRecord(name="proxy_anchor", needs_classes=True, build=_proxy_anchor),
-        LossRecord(name="arcface", needs_classes=True, build=_arcface),
-        LossRecord(name="multi_similarity", needs_classes=False, build=_multi_similarity),
-        LossRecord(name="contrastive", needs_classes=False, build=_contrastive),
-        LossRecord(name="triplet_margin", needs_classes=False, build=_triplet_margin),
+        LossRecord(name="smooth_ap", build=_smooth_ap),
+        LossRecord(name="proxy_anchor", build=_proxy_anchor),
+        LossRecord(name="arcface", build=_arcface),
+        LossRecord(name="multi_similarity", build=_multi_similarity),
+        LossRecord(name="contrastive", build=_contrastive),
+        LossRecord(name="triplet_margin", build=_triplet_margin),
     )
 )

@@ -1,0 +1,47 @@
+"""The README is true: its spec is the demo's, its commands and links exist, its code runs."""
+
+import re
+from pathlib import Path
+
+import typer.main
+import yaml
+
+from sweeps.cli import app
+from sweeps.spec import SweepSpec
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_the_spec_is_that_of_the_demo_and_short() -> None:
+    demo = (ROOT / "examples" / "demo.yaml").read_text()
+    assert blocks("yaml")[0] == demo
+    assert len(demo.splitlines()) <= 15
+
+
+def test_the_other_data_sections_are_valid() -> None:
+    spec = yaml.safe_load(blocks("yaml")[0])
+    for line in blocks("yaml")[1].strip().splitlines():
+        assert SweepSpec.model_validate(spec | yaml.safe_load(line))
+
+
+def test_the_commands_exist() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    named = set(re.findall(r"sweeps (run|list|status|front|export|score|ui|[a-z]+)\b `?", README))
+    named |= set(re.findall(r"`sweeps ([a-z]+)", README))
+    assert {"run", "ui", "front", "export", "list", "status", "score"} <= named <= commands.keys()
+
+
+def test_the_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\((?!https?://)([^)#]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_code_compiles() -> None:
+    for number, code in enumerate(blocks("python")):
+        compile(code, f"README block {number}", "exec")
