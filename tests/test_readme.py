@@ -3,11 +3,12 @@
 import re
 from pathlib import Path
 
+import pytest
 import typer.main
 import yaml
 
 from sweeps.cli import app
-from sweeps.spec import SweepSpec
+from sweeps.spec import SweepSpec, load_spec
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -44,3 +45,8 @@ def test_the_links_lead_somewhere() -> None:
 def test_the_code_compiles() -> None:
     for number, code in enumerate(blocks("python")):
         compile(code, f"README block {number}", "exec")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").iterdir()), ids=lambda path: path.name)
+def test_the_examples_load(path: Path) -> None:
+    assert load_spec(path).search_space().controls()
