@@ -4,6 +4,7 @@ Heavy libraries are imported inside the commands, so that ``--help`` answers at 
 """
 
 import io
+import math
 import os
 import shlex
 import sys
@@ -85,7 +86,10 @@ def run(
         typer.Option("--export", "-o", help="Also write the knee's tuned margins to this file."),
     ] = None,
 ) -> None:
-    """Launch a sweep: train the trials of a spec, score them, and show the front."""
+    """Launch a sweep: train the trials of a spec, score them, and show the front.
+
+    docs/spec.md explains every key of a spec; examples/ has two.
+    """
     from sweeps.spec import load_spec, rename
 
     loaded = load_spec(spec) if name is None else rename(load_spec(spec), name)
@@ -93,14 +97,18 @@ def run(
         _check_output(export)
     from sweeps.runner import run_sweep
 
-    finished = run_sweep(
-        loaded,
-        home=_home(home),
-        console=OUT,
-        store_url=store,
-        tracking_uri=tracking_uri,
-        address=address,
-    )
+    try:
+        finished = run_sweep(
+            loaded,
+            home=_home(home),
+            console=OUT,
+            store_url=store,
+            tracking_uri=tracking_uri,
+            address=address,
+        )
+    except KeyboardInterrupt:
+        ERR.print(f"what had finished is kept; see it with: sweeps status {loaded.name}")
+        raise
     _print_front(finished.front)
     for file in finished.files:
         print_line(f"{file.suffix[1:]:>5}  {shown(file)}")
@@ -188,8 +196,8 @@ def export(
     pick: Annotated[
         str,
         typer.Option(
-            help="Which trial of the front: the knee (best compromise), or the best of one "
-            "objective, by name or aspect (recall, consistency)."
+            help="Which trial: the front's knee (best compromise), its best of one objective, by "
+            "name or aspect (recall, consistency), or any completed one by its number."
         ),
     ] = "knee",
     home: HomeOption = DEFAULT_HOME,
@@ -205,21 +213,35 @@ def score(
     embeddings: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE.npz", help="Arrays `embeddings` (N x D) and `labels` (N integers)."
+            metavar="FILE.npz",
+            help="Arrays `embeddings` (N x D) and `labels` (N integers or texts).",
         ),
     ],
     far_min: Annotated[float, typer.Option(help="Pooled FAR where the range begins.")] = 0.01,
     far_max: Annotated[float, typer.Option(help="Pooled FAR where the range ends.")] = 0.10,
     thresholds: Annotated[int, typer.Option(help="Thresholds over the range.")] = 101,
+    operating_far: Annotated[
+        float, typer.Option(help="Pooled FAR that the operating threshold is to have.")
+    ] = 0.05,
     as_json: JsonOption = False,
 ) -> None:
     """Score any embeddings: Recall@1, MAP@R, OPIS and 10%-OPIS."""
-    from objectives import Calibration, score_embeddings
+    from objectives import Calibration, InputError, score_embeddings
     from sweeps.embeddings import read_embeddings
     from sweeps.tables import metrics_table
 
-    calibration = Calibration(far_min=far_min, far_max=far_max, thresholds=thresholds)
-    metrics = score_embeddings(*read_embeddings(embeddings), calibration).metrics()
+    calibration = Calibration(
+        far_min=far_min, far_max=far_max, thresholds=thresholds, operating_far=operating_far
+    )
+    arrays = read_embeddings(embeddings)
+    try:
+        metrics = score_embeddings(*arrays, calibration).metrics()
+    except InputError as error:
+        raise InputError(f"{embeddings}: {error}") from None
+    if any(map(math.isnan, metrics.values())):
+        ERR.print(
+            "note: what is nan needs two classes or more, and two samples or more of one class"
+        )
     if as_json:
         print_json(metrics)
     else:
@@ -234,17 +256,9 @@ def ui(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 5000,
 ) -> None:
     """Open the sweeps in MLflow's own UI, until Ctrl-C."""
-    from objectives.errors import InputError
-    from sweeps.ui import runs_page, ui_command
+    from sweeps.ui import open_ui
 
-    where = _home(home)
-    if tracking_uri is None and not (where.path / "mlflow.db").exists():
-        raise InputError(f"--home: {where.path} has no sweeps yet; `sweeps run` makes one")
-    command = ui_command(tracking_uri or where.tracking_uri, where.artifacts, host, port)
-    page = runs_page(tracking_uri or where.tracking_uri, host, port)
-    print_line(f"Starting MLflow; Ctrl-C ends it. Open  {page}", style="bold")
-    # In the place of this process, so that whatever ends it ends MLflow.
-    os.execv(command[0], command)
+    raise typer.Exit(open_ui(_home(home), tracking_uri, host, port))
 
 
 def _ui_hint(home: Path, tracking_uri: str | None) -> str:
@@ -299,11 +313,12 @@ def _export(store: "Store", name: str, output: Path, *, pick: str) -> None:
         store.sweep(name), _front(store, name), store.measurements(name), pick=pick
     )
     write_margins(margins, output)
-    print_line(
-        f"{'yaml':>5}  {shown(output)}  (trial {margins.trial}, {pick}: "
+    margins_in_use = (
         f"margin_positive {margins.margin_positive:.3f}, "
-        f"margin_negative {margins.margin_negative:.3f})"
+        f"margin_negative {margins.margin_negative:.3f}"
     )
+    what = "a control, without TCM" if margins.config.is_control else margins_in_use
+    print_line(f"{'yaml':>5}  {shown(output)}  (trial {margins.trial}, {pick}: {what})")
     if margins.config.is_control:
         ERR.print(
             f"note: trial {margins.trial} is a control (TCM weight 0): no margins beat it here"
@@ -313,6 +328,9 @@ def _export(store: "Store", name: str, output: Path, *, pick: str) -> None:
 def _print_front(front: "Front", *, every_trial: bool = False) -> None:
     from sweeps.tables import front_table
 
+    if not front.rows:
+        print_line(f"{front.sweep}: no trial has completed")
+        return
     OUT.print(front_table(front, width=OUT.width, every_trial=every_trial))
     OUT.print(f"hypervolume {front.hypervolume:.4f}, measured on the validation classes")
 

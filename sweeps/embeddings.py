@@ -52,5 +52,11 @@ def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (ValueError, TypeError, AttributeError, zipfile.BadZipFile, EOFError):
+    except ValueError as error:
+        if "Object arrays" in str(error):
+            raise InputError(
+                f"{path}: holds Python objects; save labels as texts with .astype(str)"
+            ) from None
+        raise InputError(f"{path}: is not an .npz file of plain arrays") from None
+    except (TypeError, AttributeError, zipfile.BadZipFile, EOFError):
         raise InputError(f"{path}: is not an .npz file of plain arrays") from None

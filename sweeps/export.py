@@ -24,20 +24,26 @@ def picks(objectives: tuple[Objective, Objective]) -> tuple[str, ...]:
 
 
 def pick_trial(front: Front, pick: str) -> FrontRow:
-    """Return the member of the front that a pick means.
+    """Return the trial that a pick means: of the front, or any completed one by its number.
 
     Raises:
         InputError: The pick is unknown, or no trial has finished.
     """
     if not front.members:
         raise InputError(f"{front.sweep}: no trial has completed, so there is nothing to export")
+    if pick.isdigit():
+        chosen = next((row for row in front.rows if row.number == int(pick)), None)
+        if chosen is None:
+            raise InputError(f"--pick: trial {pick} of {front.sweep} has not completed")
+        return chosen
     if pick == KNEE:
         return next(row for row in front.members if row.number == front.knee)
     for objective in front.objectives:
         if pick in (objective.aspect, objective.name):
             # On a front the best of one objective is one trial, or several equal ones.
             return min(front.members, key=lambda row: objective.sign * row.values[objective.name])
-    raise InputError(f"--pick: {pick!r} is not one of {', '.join(picks(front.objectives))}")
+    known = ", ".join(picks(front.objectives))
+    raise InputError(f"--pick: {pick!r} is not one of {known}, nor a trial's number")
 
 
 def export_margins(
@@ -109,7 +115,7 @@ def _comparison(front: Front, row: FrontRow, loss: str) -> Comparison | None:
         metrics=dict(control.values),
         difference={name: row.values[name] - control.values[name] for name in names},
         differs_in={
-            name: (value, control.config[name])
+            name: {"tuned": value, "control": control.config[name]}
             for name, value in row.config.items()
             if name not in TCM_FIELDS and value != control.config[name]
         },

@@ -64,8 +64,10 @@ class Range(_Conditional):
     def _consistent(self) -> "Range":
         if not self.low < self.high:
             raise ValueError(f"low ({self.low:g}) must be less than high ({self.high:g})")
-        if self.log and (self.low <= 0 or self.step is not None):
-            raise ValueError(f"a log range needs low > 0 (here {self.low:g}) and no step")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a log range needs low > 0, not {self.low:g}")
+        if self.log and self.step is not None:
+            raise ValueError(f"a log range takes no step (here {self.step:g})")
         if self.step is not None:
             steps = (self.high - self.low) / self.step if 0 < self.step < math.inf else 0.5
             if abs(steps - round(steps)) > 1e-9:

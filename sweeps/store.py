@@ -108,7 +108,7 @@ class Store:
         }
         if not self._insert(schema.sweeps, row):
             raise InputError(
-                f"a sweep called {name!r} exists already: choose another name, or another home"
+                f"a sweep called {name!r} exists already: choose another --name or --home"
             )
         return self.sweep(name)
 

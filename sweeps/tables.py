@@ -89,14 +89,15 @@ def status_table(
     table = Table(title=title, title_justify="left", header_style="bold")
     for heading in ("trial", "state", "epoch"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("sampled, or why it failed")
+    table.add_column("why it failed, and what was sampled")
     for trial in trials:
         measured = last.get(trial.number)
+        sampled = describe_sampled(trial.sampled, control=trial.control)
         table.add_row(
             str(trial.number),
             trial.state.value,
             f"{measured.epoch if measured else 0}/{trial.config.get('epochs', '?')}",
-            escape(trial.reason or describe_sampled(trial.sampled, control=trial.control)),
+            escape("  ".join(filter(None, (trial.reason, sampled)))),
         )
     return table
 

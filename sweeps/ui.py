@@ -1,9 +1,18 @@
 """MLflow's own UI over a database, opened where the sweeps are."""
 
+import os
+import signal
+import socket
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from objectives import InputError
+from sweeps.home import Home
+from sweeps.terminal import ERR, print_line, shown
 from sweeps.tracking import (
     EXPERIMENT,
     check_tracking_uri,
@@ -12,7 +21,35 @@ from sweeps.tracking import (
     quiet_mlflow,
 )
 
-__all__ = ["runs_page", "ui_command"]
+__all__ = ["answers", "check_port", "open_ui", "runs_page", "serve", "ui_command"]
+
+_START_SECONDS: Final = 120.0
+
+
+def open_ui(home: Home, tracking_uri: str | None, host: str, port: int) -> int:
+    """Serve the UI until the user ends it; return the exit code.
+
+    Raises:
+        InputError: There are no sweeps yet, the port is taken, or the URI is not a database's.
+    """
+    if tracking_uri is None and not (home.path / "mlflow.db").exists():
+        raise InputError(f"--home: {home.path} has no sweeps yet; `sweeps run` makes one")
+    where = tracking_uri or home.tracking_uri
+    command = ui_command(where, home.artifacts, host, port)
+    check_port(host, port)
+    home.path.mkdir(parents=True, exist_ok=True)
+    log = home.path / "mlflow-ui.log"
+    print_line("Starting MLflow ...")
+    page = runs_page(where, host, port)
+    code = serve(
+        command,
+        log,
+        ready=lambda: answers(host, port),
+        up=lambda: print_line(f"MLflow is up; Ctrl-C ends it. Open\n{page}", style="bold"),
+    )
+    if code:
+        ERR.print(f"error: MLflow ended with exit code {code}; {shown(log)} says why")
+    return code
 
 
 def ui_command(tracking_uri: str, artifact_root: Path, host: str, port: int) -> list[str]:
@@ -25,7 +62,7 @@ def ui_command(tracking_uri: str, artifact_root: Path, host: str, port: int) -> 
     if is_server(tracking_uri):
         raise InputError(f"--tracking-uri: {tracking_uri} is a server: open it in a browser")
     quiet_mlflow()
-    command = [sys.executable, "-W", "ignore", "-m", "mlflow", "server", "--workers", "1"]
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--backend-store-uri", tracking_uri]
     command += ["--default-artifact-root", artifact_root.resolve().as_uri()]
     return [*command, "--host", host, "--port", str(port)]
@@ -39,3 +76,69 @@ def runs_page(tracking_uri: str, host: str, port: int) -> str:
     # Without the type the UI opens on its pages for language models.
     page = f"experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
     return f"http://{host}:{port}/#/{page}"
+
+
+def check_port(host: str, port: int) -> None:
+    """Refuse an address that cannot be listened on.
+
+    Raises:
+        InputError: It is in use, or not of this machine.
+    """
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise InputError(f"--port: cannot listen on {host}:{port} ({error.strerror})") from None
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether something listens there."""
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def serve(
+    command: list[str], log: Path, *, ready: Callable[[], bool], up: Callable[[], None]
+) -> int:
+    """Run a server until it ends, or until Ctrl-C or SIGTERM, and leave nothing of it running.
+
+    Args:
+        command: What to run.
+        log: Where all that it prints goes.
+        ready: Whether it answers.
+        up: Called once, when it does.
+
+    Returns:
+        Its exit code; 0 where the user ended it.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with log.open("wb") as output:
+        # A session of its own: Ctrl-C is for this process, which then ends the whole group.
+        server = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            give_up = time.monotonic() + _START_SECONDS
+            while server.poll() is None and not ready() and time.monotonic() < give_up:
+                time.sleep(0.2)
+            if server.poll() is None:
+                up()
+            return server.wait()
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            _end_group(server)
+            signal.signal(signal.SIGTERM, before)
+
+
+def _end_group(server: "subprocess.Popen[bytes]") -> None:
+    for request in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(server.pid, request)
+            server.wait(timeout=10)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue

@@ -7,8 +7,10 @@ import pytest
 import typer.main
 import yaml
 
+from objectives import Calibration
 from sweeps.cli import app
-from sweeps.spec import SweepSpec, load_spec
+from sweeps.spec import Budget, Resources, SweepSpec, load_spec
+from trainer import DataConfig, SplitConfig, TrialConfig
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -50,3 +52,22 @@ def test_the_code_compiles() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").iterdir()), ids=lambda path: path.name)
 def test_the_examples_load(path: Path) -> None:
     assert load_spec(path).search_space().controls()
+
+
+@pytest.mark.parametrize(
+    "model", [SweepSpec, DataConfig, SplitConfig, TrialConfig, Budget, Resources, Calibration]
+)
+def test_the_spec_reference_names_every_key(model: type) -> None:
+    reference = (ROOT / "docs" / "spec.md").read_text()
+    names = getattr(model, "model_fields", None) or model.__dataclass_fields__
+    assert [name for name in names if not re.search(rf"\b{name}\b", reference)] == []
+
+
+def test_the_spec_reference_has_the_defaults() -> None:
+    reference = (ROOT / "docs" / "spec.md").read_text()
+    for row in re.findall(r"^\| (`[a-z_`, ]+) \|.*\| (.*) \|$", reference, flags=re.MULTILINE):
+        names, defaults = re.findall(r"`(\w+)`", row[0]), row[1].replace("`", "").split(", ")
+        fields = [TrialConfig.model_fields.get(name) for name in names]
+        if all(fields) and len(names) == len(defaults) and names != ["seed"]:
+            for field, text in zip(fields, defaults, strict=True):
+                assert field.default == yaml.safe_load(text), names

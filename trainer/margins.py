@@ -54,14 +54,14 @@ class Comparison(_Section):
         metrics: Its metrics.
         difference: This trial's objectives minus the control's; not TCM's doing alone where
             ``differs_in`` is not empty.
-        differs_in: Fields other than TCM's own in which the two differ: this trial's value and the
-            control's.
+        differs_in: Fields other than TCM's own in which the two differ, with both values under
+            ``tuned`` and ``control``.
     """
 
     trial: int
     metrics: Mapping[str, float]
     difference: Mapping[str, float]
-    differs_in: Mapping[str, tuple[Any, Any]] = {}
+    differs_in: Mapping[str, Mapping[str, Any]] = {}
 
 
 class TunedData(_Section):

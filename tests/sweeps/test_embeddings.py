@@ -83,7 +83,7 @@ BAD = np.where(np.arange(12).reshape(4, 3) == 7, np.nan, ROWS)
         ({"embeddings": BAD, "labels": LABELS}, "embeddings: row 2 holds NaN or infinity"),
         (
             {"embeddings": ROWS, "labels": np.array(["a", None, 1, 2], dtype=object)},
-            "is not an .npz file of plain arrays",
+            "holds Python objects; save labels as texts with .astype(str)",
         ),
     ],
 )

@@ -76,19 +76,22 @@ def export(pick: str = KNEE, **changes: Any) -> TunedMargins:
 
 @pytest.mark.parametrize(
     ("pick", "number"),
-    [("knee", 2), ("recall", 3), ("recall_at_1", 3), ("consistency", 4), ("opis", 4)],
+    [("knee", 2), ("recall", 3), ("recall_at_1", 3), ("consistency", 4), ("opis", 4), ("0", 0)],
 )
 def test_pick(pick: str, number: int) -> None:
     assert pick_trial(front(), pick).number == number
-    assert pick in picks(PAIR)
+    assert pick in picks(PAIR) or pick.isdigit()
 
 
 def test_what_cannot_be_picked() -> None:
     with pytest.raises(InputError) as raised:
         pick_trial(front(), "accuracy")
     assert str(raised.value) == (
-        "--pick: 'accuracy' is not one of knee, recall, recall_at_1, consistency, opis"
+        "--pick: 'accuracy' is not one of knee, recall, recall_at_1, consistency, opis, "
+        "nor a trial's number"
     )
+    with pytest.raises(InputError, match=r"^--pick: trial 99 of demo has not completed$"):
+        pick_trial(front(), "99")
     with pytest.raises(InputError, match=r"^demo: no trial has completed, so there is nothing"):
         pick_trial(front(trials=()), "knee")
 
