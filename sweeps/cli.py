@@ -5,15 +5,11 @@ Heavy libraries are imported inside the commands, so that ``--help`` answers at 
 
 import io
 import math
-import os
-import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -25,13 +21,7 @@ from sweeps.options import (
     StoreOption,
     TrackingOption,
 )
-from sweeps.terminal import ERR, OUT, print_json, print_line, program, shown
-
-if TYPE_CHECKING:
-    from sweeps.home import Home
-    from sweeps.records import TrialRecord
-    from sweeps.report import Front
-    from sweeps.store import Store
+from sweeps.terminal import ERR, OUT, print_json, print_line, shown
 
 __all__ = ["app", "main"]
 
@@ -91,33 +81,43 @@ def run(
     docs/spec.md explains every key of a spec; examples/ has two.
     """
     from sweeps.spec import load_spec, rename
+    from sweeps.views import (
+        check_output,
+        command_line,
+        export_trial,
+        home_at,
+        open_store,
+        show_front,
+        ui_hint,
+    )
 
     loaded = load_spec(spec) if name is None else rename(load_spec(spec), name)
     if export is not None:
-        _check_output(export)
+        check_output(export)
     from sweeps.runner import run_sweep
 
     try:
         finished = run_sweep(
             loaded,
-            home=_home(home),
+            home=home_at(home),
             console=OUT,
             store_url=store,
             tracking_uri=tracking_uri,
             address=address,
         )
     except KeyboardInterrupt:
-        ERR.print(f"what had finished is kept; see it with: sweeps status {loaded.name}")
+        command = command_line("status", loaded.name, home=home)
+        ERR.print(f"what had finished is kept; see it with: {command}")
         raise
-    _print_front(finished.front)
+    show_front(finished.front)
     for file in finished.files:
         print_line(f"{file.suffix[1:]:>5}  {shown(file)}")
     if export is not None and finished.front.members:
-        with _open(_home(home), store) as opened:
-            _export(opened, loaded.name, export, pick="knee")
+        with open_store(home, store) as opened:
+            export_trial(opened, loaded.name, export, pick="knee")
     if finished.mirror_error:
         ERR.print(f"MLflow is not level with the store: {finished.mirror_error}")
-    print_line(f"\nBrowse it in MLflow:  {_ui_hint(home, tracking_uri)}", style="bold")
+    print_line(f"\nBrowse it in MLflow:  {ui_hint(home, tracking_uri)}", style="bold")
     if not finished.front.rows:
         ERR.print("error: no trial completed; `sweeps status` says why")
         raise typer.Exit(1)
@@ -129,9 +129,13 @@ def list_sweeps(
 ) -> None:
     """List the sweeps in the store."""
     from sweeps.tables import sweeps_table
+    from sweeps.views import open_store
 
-    with _open(_home(home), store) as opened:
-        rows = [(sweep, _states(opened.trials(sweep.name))) for sweep in opened.sweeps()]
+    with open_store(home, store) as opened:
+        rows = [
+            (sweep, Counter(trial.state.value for trial in opened.trials(sweep.name)))
+            for sweep in opened.sweeps()
+        ]
     if as_json:
         print_json([asdict(sweep) | {"trials": counts} for sweep, counts in rows])
     else:
@@ -147,8 +151,9 @@ def status(
 ) -> None:
     """Show where each trial of a sweep stands, and why one failed."""
     from sweeps.tables import status_table
+    from sweeps.views import open_store
 
-    with _open(_home(home), store) as opened:
+    with open_store(home, store) as opened:
         sweep, trials = opened.sweep(name), opened.trials(name)
         last = {measurement.number: measurement for measurement in opened.measurements(name)}
     if as_json:
@@ -175,9 +180,10 @@ def front(
     """Show the accuracy-consistency front of a sweep."""
     from objectives import InputError
     from sweeps.report import front_document, write_front
+    from sweeps.views import open_store, read_front, show_front
 
-    with _open(_home(home), store) as opened:
-        built = _front(opened, name)
+    with open_store(home, store) as opened:
+        built = read_front(opened, name)
     if output is not None:
         try:
             write_front(built, output)
@@ -186,7 +192,7 @@ def front(
     if as_json:
         print_json(front_document(built))
     else:
-        _print_front(built, every_trial=every_trial)
+        show_front(built, every_trial=every_trial)
 
 
 @app.command()
@@ -204,8 +210,10 @@ def export(
     store: StoreOption = None,
 ) -> None:
     """Export tuned margins; `trainer.load_tuned_margins(FILE)` makes a loss of them."""
-    with _open(_home(home), store) as opened:
-        _export(opened, name, output, pick=pick)
+    from sweeps.views import export_trial, open_store
+
+    with open_store(home, store) as opened:
+        export_trial(opened, name, output, pick=pick)
 
 
 @app.command()
@@ -257,83 +265,6 @@ def ui(
 ) -> None:
     """Open the sweeps in MLflow's own UI, until Ctrl-C."""
     from sweeps.ui import open_ui
+    from sweeps.views import home_at
 
-    raise typer.Exit(open_ui(_home(home), tracking_uri, host, port))
-
-
-def _ui_hint(home: Path, tracking_uri: str | None) -> str:
-    """Return what opens the UI: a command, or a server's address."""
-    from sweeps.tracking import is_server
-
-    if tracking_uri and is_server(tracking_uri):
-        return tracking_uri
-    words = [program(), "ui"]
-    words += ["--home", str(home)] if home != DEFAULT_HOME else []
-    words += ["--tracking-uri", tracking_uri] if tracking_uri else []
-    return shlex.join(words)
-
-
-def _check_output(file: Path) -> None:
-    """Find out before a long run what `write_margins` would only find out after it."""
-    from objectives import InputError
-
-    if file.is_dir() or not os.access(file.absolute().parent, os.W_OK):
-        raise InputError(f"--export: {file} cannot be written")
-
-
-def _home(path: Path) -> "Home":
-    from objectives import InputError
-    from sweeps.home import Home
-
-    if "?" in str(path):
-        raise InputError(f"--home: {path} has a '?', which database URLs do not take")
-    return Home(path=path)
-
-
-@contextmanager
-def _open(home: "Home", url: str | None) -> "Iterator[Store]":
-    from sweeps.store import Store
-
-    with closing(Store.open(url or home.store_url, create=False)) as store:
-        yield store
-
-
-def _front(store: "Store", name: str) -> "Front":
-    from sweeps.report import build_front
-    from sweeps.spec import objectives_of
-
-    objectives = objectives_of(store.sweep(name).spec)
-    return build_front(name, objectives, store.trials(name), store.measurements(name))
-
-
-def _export(store: "Store", name: str, output: Path, *, pick: str) -> None:
-    from sweeps.export import export_margins, write_margins
-
-    margins = export_margins(
-        store.sweep(name), _front(store, name), store.measurements(name), pick=pick
-    )
-    write_margins(margins, output)
-    margins_in_use = (
-        f"margin_positive {margins.margin_positive:.3f}, "
-        f"margin_negative {margins.margin_negative:.3f}"
-    )
-    what = "a control, without TCM" if margins.config.is_control else margins_in_use
-    print_line(f"{'yaml':>5}  {shown(output)}  (trial {margins.trial}, {pick}: {what})")
-    if margins.config.is_control:
-        ERR.print(
-            f"note: trial {margins.trial} is a control (TCM weight 0): no margins beat it here"
-        )
-
-
-def _print_front(front: "Front", *, every_trial: bool = False) -> None:
-    from sweeps.tables import front_table
-
-    if not front.rows:
-        print_line(f"{front.sweep}: no trial has completed")
-        return
-    OUT.print(front_table(front, width=OUT.width, every_trial=every_trial))
-    OUT.print(f"hypervolume {front.hypervolume:.4f}, measured on the validation classes")
-
-
-def _states(trials: "tuple[TrialRecord, ...]") -> Mapping[str, int]:
-    return Counter(trial.state.value for trial in trials)
+    raise typer.Exit(open_ui(home_at(home), tracking_uri, host, port))

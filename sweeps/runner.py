@@ -20,6 +20,7 @@ from rich.console import Console
 
 from objectives import InputError
 from sweeps.home import Home
+from sweeps.mlflow_client import check_tracking_uri, is_server
 from sweeps.progress import LiveProgress
 from sweeps.recorder import Recorder
 from sweeps.records import SweepState, TrialState
@@ -27,7 +28,7 @@ from sweeps.report import Front, build_front, write_front
 from sweeps.search import OptunaSearcher, make_sampler
 from sweeps.spec import Resources, SweepSpec
 from sweeps.store import Store
-from sweeps.tracking import MirrorThread, MlflowMirror, check_tracking_uri, is_server
+from sweeps.tracking import MirrorThread, MlflowMirror
 from sweeps.trainable import TrialTrainable
 from trainer import Embedder, SplitDataset, load_data
 

@@ -110,7 +110,7 @@ def metrics_table(metrics: Mapping[str, float]) -> Table:
     return table
 
 
-def sweeps_table(rows: list[tuple[SweepRecord, Mapping[str, int]]]) -> Table:
+def sweeps_table(rows: Sequence[tuple[SweepRecord, Mapping[str, int]]]) -> Table:
     """Tabulate sweeps with how many of their trials stand where."""
     table = Table(header_style="bold")
     for heading in ("sweep", "state", "created (UTC)", "data", "objectives", "trials"):

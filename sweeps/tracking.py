@@ -5,7 +5,6 @@ read back from MLflow is which runs there are, so that none is made twice; never
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +14,7 @@ from typing import Any, Final
 
 import yaml
 
-from objectives import InputError, Objective
+from objectives import Objective
 from sweeps.entries import (
     flat_texts,
     hypervolume_points,
@@ -25,34 +24,15 @@ from sweeps.entries import (
     utc_text,
 )
 from sweeps.mirror_thread import MirrorThread
+from sweeps.mlflow_client import open_client
 from sweeps.records import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState
 from sweeps.report import build_front, write_front
 from sweeps.store import Outbox, Store
 
-__all__ = [
-    "EXPERIMENT",
-    "MirrorThread",
-    "MlflowMirror",
-    "check_tracking_uri",
-    "is_server",
-    "open_client",
-    "quiet_mlflow",
-]
+__all__ = ["EXPERIMENT", "MirrorThread", "MlflowMirror"]
 
 EXPERIMENT: Final = "tcm-sweeps"
 
-# Set before mlflow is imported, unless the user has set them. No telemetry, no chatter on the
-# terminal, and no long retries: the mirror comes back by itself.
-_ENVIRONMENT: Final = {
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-}
-# MLflow's folders of files are not among them: it refuses those by default.
-_BACK_ENDS: Final = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 _SWEEP_STATUS: Final = {
     SweepState.RUNNING: "RUNNING",
     SweepState.COMPLETE: "FINISHED",
@@ -274,39 +254,6 @@ class MlflowMirror:
             run_name=f"{self._sweep}/{trial.number:04d}",
         )
         return str(run.info.run_id)
-
-
-def quiet_mlflow() -> None:
-    """Set the environment that mlflow reads when it is imported or started."""
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-
-
-def is_server(tracking_uri: str) -> bool:
-    """Whether the URI is that of a server, and not of a database."""
-    return tracking_uri.startswith(("http://", "https://", "databricks"))
-
-
-def check_tracking_uri(tracking_uri: str) -> None:
-    """Refuse what can never be reached; a server may yet come up while a sweep runs.
-
-    Raises:
-        InputError: MLflow keeps runs in no back end of that kind.
-    """
-    scheme = tracking_uri.partition("://")[0].partition("+")[0]
-    if scheme not in _BACK_ENDS:
-        known = ", ".join(f"{name}://" for name in _BACK_ENDS)
-        raise InputError(
-            f"--tracking-uri (MLFLOW_TRACKING_URI): {tracking_uri!r} must begin with one of {known}"
-        )
-
-
-def open_client(tracking_uri: str) -> Any:
-    """Return an MlflowClient; imports mlflow."""
-    quiet_mlflow()
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=tracking_uri)
 
 
 def _search(client: Any, experiment: str, condition: str) -> Iterator[Any]:

@@ -12,14 +12,9 @@ from typing import Final
 
 from objectives import InputError
 from sweeps.home import Home
+from sweeps.mlflow_client import check_tracking_uri, is_server, open_client, quiet_mlflow
 from sweeps.terminal import ERR, print_line, shown
-from sweeps.tracking import (
-    EXPERIMENT,
-    check_tracking_uri,
-    is_server,
-    open_client,
-    quiet_mlflow,
-)
+from sweeps.tracking import EXPERIMENT
 
 __all__ = ["answers", "check_port", "open_ui", "runs_page", "serve", "ui_command"]
 

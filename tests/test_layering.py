@@ -19,7 +19,7 @@ _STORE = {"store.py", "database.py", "rows.py", "schema.py", "migrations"}
 OWNERS = {
     "ray": {"trainable.py", "runner.py", "recorder.py", "search.py", "scheduler.py"},
     "optuna": {"search.py"},
-    "mlflow": {"tracking.py"},
+    "mlflow": {"mlflow_client.py", "tracking.py"},
     "sqlalchemy": _STORE,
     "alembic": _STORE,
 }

@@ -215,7 +215,7 @@ def test_dead_actors_errors_and_ctrl_c(
     ran = command("run", spec, "--home", home.path)
     assert ran.code == 130, ran
     assert ran.err.splitlines() == [
-        "what had finished is kept; see it with: sweeps status tiny",
+        f"what had finished is kept; see it with: sweeps status tiny --home {home.path}",
         "interrupted",
     ]
     store = Store.open(home.store_url, create=False)

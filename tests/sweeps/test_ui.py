@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from objectives import InputError
-from sweeps.tracking import EXPERIMENT, open_client
+from sweeps.mlflow_client import open_client
+from sweeps.tracking import EXPERIMENT
 from sweeps.ui import answers, check_port, runs_page, serve, ui_command
 
 # MLflow's models use what SQLAlchemy 2.1 deprecates.

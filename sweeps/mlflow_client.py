@@ -1,0 +1,57 @@
+"""How MLflow is reached: which back ends there are, and a quiet client.
+
+mlflow is imported late, for that takes seconds.
+"""
+
+import os
+from typing import Any, Final
+
+from objectives import InputError
+
+__all__ = ["check_tracking_uri", "is_server", "open_client", "quiet_mlflow"]
+
+# Set before mlflow is imported, unless the user has set them. No telemetry, no chatter on the
+# terminal, and no long retries: the mirror comes back by itself.
+_ENVIRONMENT: Final = {
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+# MLflow's folders of files are not among them: it refuses those by default.
+_BACK_ENDS: Final = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
+
+
+def quiet_mlflow() -> None:
+    """Set the environment that mlflow reads when it is imported or started."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def is_server(tracking_uri: str) -> bool:
+    """Whether the URI is that of a server, and not of a database."""
+    return tracking_uri.startswith(("http://", "https://", "databricks"))
+
+
+def check_tracking_uri(tracking_uri: str) -> None:
+    """Refuse what can never be reached; a server may yet come up while a sweep runs.
+
+    Raises:
+        InputError: MLflow keeps runs in no back end of that kind.
+    """
+    scheme = tracking_uri.partition("://")[0].partition("+")[0]
+    if scheme not in _BACK_ENDS:
+        known = ", ".join(f"{name}://" for name in _BACK_ENDS)
+        raise InputError(
+            f"--tracking-uri (MLFLOW_TRACKING_URI): {tracking_uri!r} must begin with one of {known}"
+        )
+
+
+def open_client(tracking_uri: str) -> Any:
+    """Return an MlflowClient; imports mlflow."""
+    quiet_mlflow()
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=tracking_uri)

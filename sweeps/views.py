@@ -1,0 +1,112 @@
+"""What the commands do with a store: open it, and show or export what it holds."""
+
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from objectives import InputError
+from sweeps.export import export_margins, write_margins
+from sweeps.home import Home
+from sweeps.mlflow_client import is_server
+from sweeps.options import DEFAULT_HOME
+from sweeps.report import Front, build_front
+from sweeps.spec import objectives_of
+from sweeps.store import Store
+from sweeps.tables import front_table
+from sweeps.terminal import ERR, OUT, print_line, program, shown
+
+__all__ = [
+    "check_output",
+    "command_line",
+    "export_trial",
+    "home_at",
+    "open_store",
+    "read_front",
+    "show_front",
+    "ui_hint",
+]
+
+
+def home_at(path: Path) -> Home:
+    """Return the home at a path.
+
+    Raises:
+        InputError: Databases could not be named there.
+    """
+    if "?" in str(path):
+        raise InputError(f"--home: {path} has a '?', which database URLs do not take")
+    return Home(path=path)
+
+
+@contextmanager
+def open_store(home: Path, url: str | None) -> Iterator[Store]:
+    """Open the store at the URL, or under the home, without making one.
+
+    Raises:
+        InputError: It is not there, or cannot be opened.
+    """
+    with closing(Store.open(url or home_at(home).store_url, create=False)) as store:
+        yield store
+
+
+def read_front(store: Store, name: str) -> Front:
+    """Return the front of a sweep as the store has it now."""
+    objectives = objectives_of(store.sweep(name).spec)
+    return build_front(name, objectives, store.trials(name), store.measurements(name))
+
+
+def show_front(front: Front, *, every_trial: bool = False) -> None:
+    """Print the front, or all completed trials by rank."""
+    if not front.rows:
+        print_line(f"{front.sweep}: no trial has completed")
+        return
+    OUT.print(front_table(front, width=OUT.width, every_trial=every_trial))
+    OUT.print(f"hypervolume {front.hypervolume:.4f}, measured on the validation classes")
+
+
+def export_trial(store: Store, name: str, output: Path, *, pick: str) -> None:
+    """Write the margins of a trial, and say which it is.
+
+    Raises:
+        InputError: The pick means no trial, or the file cannot be written.
+    """
+    margins = export_margins(
+        store.sweep(name), read_front(store, name), store.measurements(name), pick=pick
+    )
+    write_margins(margins, output)
+    margins_in_use = (
+        f"margin_positive {margins.margin_positive:.3f}, "
+        f"margin_negative {margins.margin_negative:.3f}"
+    )
+    what = "a control, without TCM" if margins.config.is_control else margins_in_use
+    print_line(f"{'yaml':>5}  {shown(output)}  (trial {margins.trial}, {pick}: {what})")
+    if margins.config.is_control:
+        ERR.print(
+            f"note: trial {margins.trial} is a control (TCM weight 0): no margins beat it here"
+        )
+
+
+def check_output(file: Path) -> None:
+    """Find out before a long run what `write_margins` would only find out after it.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    if file.is_dir() or not os.access(file.absolute().parent, os.W_OK):
+        raise InputError(f"--export: {file} cannot be written")
+
+
+def ui_hint(home: Path, tracking_uri: str | None) -> str:
+    """Return what opens the UI: a command, or a server's address."""
+    if tracking_uri and is_server(tracking_uri):
+        return tracking_uri
+    more = ["--tracking-uri", tracking_uri] if tracking_uri else []
+    return command_line("ui", *more, home=home)
+
+
+def command_line(*words: str, home: Path) -> str:
+    """Return a command of this program as it has to be typed."""
+    where = ["--home", str(home)] if home != DEFAULT_HOME else []
+    return shlex.join([program(), *words, *where])
