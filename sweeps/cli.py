@@ -7,6 +7,7 @@ import io
 import math
 import sys
 from collections import Counter
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +22,7 @@ from sweeps.options import (
     StoreOption,
     TrackingOption,
 )
-from sweeps.terminal import ERR, OUT, print_json, print_line, shown
+from sweeps.terminal import ERR, OUT, print_json, print_line
 
 __all__ = ["app", "main"]
 
@@ -75,11 +76,13 @@ def run(
         Path | None,
         typer.Option("--export", "-o", help="Also write the knee's tuned margins to this file."),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Launch a sweep: train the trials of a spec, score them, and show the front.
 
     docs/spec.md explains every key of a spec; examples/ has two.
     """
+    from sweeps.report import front_document
     from sweeps.spec import load_spec, rename
     from sweeps.views import (
         check_output,
@@ -87,7 +90,7 @@ def run(
         export_trial,
         home_at,
         open_store,
-        show_front,
+        show_finished,
         ui_hint,
     )
 
@@ -96,28 +99,28 @@ def run(
         check_output(export)
     from sweeps.runner import run_sweep
 
-    try:
-        finished = run_sweep(
-            loaded,
-            home=home_at(home),
-            console=OUT,
-            store_url=store,
-            tracking_uri=tracking_uri,
-            address=address,
-        )
-    except KeyboardInterrupt:
-        command = command_line("status", loaded.name, home=home)
-        ERR.print(f"what had finished is kept; see it with: {command}")
-        raise
-    show_front(finished.front)
-    for file in finished.files:
-        print_line(f"{file.suffix[1:]:>5}  {shown(file)}")
-    if export is not None and finished.front.members:
-        with open_store(home, store) as opened:
-            export_trial(opened, loaded.name, export, pick="knee")
-    if finished.mirror_error:
-        ERR.print(f"MLflow is not level with the store: {finished.mirror_error}")
-    print_line(f"\nBrowse it in MLflow:  {ui_hint(home, tracking_uri)}", style="bold")
+    # With --json, what is for people goes to the other stream.
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        try:
+            finished = run_sweep(
+                loaded,
+                home=home_at(home),
+                console=OUT,
+                store_url=store,
+                tracking_uri=tracking_uri,
+                address=address,
+            )
+        except KeyboardInterrupt:
+            command = command_line("status", loaded.name, home=home)
+            ERR.print(f"what had finished is kept; see it with: {command}")
+            raise
+        show_finished(finished)
+        if export is not None and finished.front.members:
+            with open_store(home, store) as opened:
+                export_trial(opened, loaded.name, export, pick="knee")
+        print_line(f"\nBrowse it in MLflow:  {ui_hint(home, tracking_uri)}", style="bold")
+    if as_json:
+        print_json(front_document(finished.front))
     if not finished.front.rows:
         ERR.print("error: no trial completed; `sweeps status` says why")
         raise typer.Exit(1)

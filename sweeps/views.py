@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from objectives import InputError
 from sweeps.export import export_margins, write_margins
@@ -17,6 +18,9 @@ from sweeps.store import Store
 from sweeps.tables import front_table
 from sweeps.terminal import ERR, OUT, print_line, program, shown
 
+if TYPE_CHECKING:
+    from sweeps.runner import Finished  # imports Ray
+
 __all__ = [
     "check_output",
     "command_line",
@@ -24,6 +28,7 @@ __all__ = [
     "home_at",
     "open_store",
     "read_front",
+    "show_finished",
     "show_front",
     "ui_hint",
 ]
@@ -64,6 +69,15 @@ def show_front(front: Front, *, every_trial: bool = False) -> None:
         return
     OUT.print(front_table(front, width=OUT.width, every_trial=every_trial))
     OUT.print(f"hypervolume {front.hypervolume:.4f}, measured on the validation classes")
+
+
+def show_finished(finished: "Finished") -> None:
+    """Print what a sweep left: its front, and where the files are."""
+    show_front(finished.front)
+    for file in finished.files:
+        print_line(f"{file.suffix[1:]:>5}  {shown(file)}")
+    if finished.mirror_error:
+        ERR.print(f"MLflow is not level with the store: {finished.mirror_error}")
 
 
 def export_trial(store: Store, name: str, output: Path, *, pick: str) -> None:

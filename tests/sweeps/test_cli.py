@@ -4,7 +4,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,10 @@ from PIL import Image
 
 import sweeps.runner
 from sweeps.cli import app
+from sweeps.home import Home
+from sweeps.runner import Finished
 from sweeps.store import Store
+from sweeps.views import read_front
 from trainer import read_tuned_margins
 
 # mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
@@ -476,3 +479,22 @@ def test_export(command: Any, tiny: Any, tmp_path: Path) -> None:
     assert ran.code == 2
     assert "no/x: cannot be written (No such file or directory)" in ran.err
     assert {path.name for path in tmp_path.iterdir()} == {f"{pick}.yaml" for pick in best}
+
+
+def test_run_prints_json_alone_when_asked(
+    command: Any, tiny: Any, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    front = json.loads((tiny.home / "fronts" / "tiny" / "front.json").read_text())
+    with closing(Store.open(Home(path=tiny.home).store_url, create=False)) as store:
+        finished = Finished(front=read_front(store, "tiny"), files=(), mirror_error=None)
+
+    def carried_out(*_: Any, console: Any, **__: Any) -> Finished:
+        console.print("for people")
+        return finished
+
+    monkeypatch.setattr(sweeps.runner, "run_sweep", carried_out)
+    ran = command("run", place.spec(), "--json", "--home", tiny.home)
+    assert ran.code == 0
+    assert json.loads(ran.out) == front
+    assert "for people" in ran.err
+    assert "Browse it in MLflow" in ran.err
