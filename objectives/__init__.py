@@ -3,7 +3,13 @@
 from objectives.consistency import epsilon_opis, opis, utility
 from objectives.errors import InputError
 from objectives.fronts import front_ranks, hypervolume, hypervolume_contributions, knee
-from objectives.objective import DEFAULT_OBJECTIVES, OBJECTIVES, Objective, get_objective
+from objectives.objective import (
+    DEFAULT_OBJECTIVES,
+    OBJECTIVES,
+    Objective,
+    get_objective,
+    objective_pair,
+)
 from objectives.score import Calibration, Score, distance_at_far, score_embeddings
 
 __all__ = [
@@ -20,6 +26,7 @@ __all__ = [
     "hypervolume",
     "hypervolume_contributions",
     "knee",
+    "objective_pair",
     "opis",
     "score_embeddings",
     "utility",

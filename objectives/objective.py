@@ -1,13 +1,20 @@
 """What a trial can be judged by: the names, directions and worst values of the metrics."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, Literal
 
 from objectives.errors import InputError
 
-__all__ = ["DEFAULT_OBJECTIVES", "OBJECTIVES", "Direction", "Objective", "get_objective"]
+__all__ = [
+    "DEFAULT_OBJECTIVES",
+    "OBJECTIVES",
+    "Direction",
+    "Objective",
+    "get_objective",
+    "objective_pair",
+]
 
 Direction = Literal["maximize", "minimize"]
 
@@ -85,3 +92,18 @@ def get_objective(name: str) -> Objective:
     except KeyError:
         known = ", ".join(OBJECTIVES)
         raise InputError(f"objectives: {name!r} is not one of {known}") from None
+
+
+def objective_pair(
+    names: Sequence[str], reference: Mapping[str, float]
+) -> tuple[Objective, Objective]:
+    """Return two objectives by name, with another reference than the worst value where given.
+
+    Raises:
+        InputError: There is none of a name.
+    """
+    first, second = (get_objective(name) for name in names)
+    return (
+        replace(first, worst=reference.get(first.name, first.worst)),
+        replace(second, worst=reference.get(second.name, second.worst)),
+    )

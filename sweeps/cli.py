@@ -182,8 +182,8 @@ def front(
 ) -> None:
     """Show the accuracy-consistency front of a sweep."""
     from objectives import InputError
-    from sweeps.report import front_document, write_front
-    from sweeps.views import open_store, read_front, show_front
+    from sweeps.report import front_document, read_front, write_front
+    from sweeps.views import open_store, show_front
 
     with open_store(home, store) as opened:
         built = read_front(opened, name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from objectives import (
     Objective,
@@ -20,8 +20,12 @@ from objectives import (
     hypervolume,
     hypervolume_contributions,
     knee,
+    objective_pair,
 )
 from sweeps.records import MeasurementRecord, TrialRecord, TrialState
+
+if TYPE_CHECKING:
+    from sweeps.store import Store
 
 __all__ = [
     "SPLIT",
@@ -31,6 +35,7 @@ __all__ = [
     "finished_trials",
     "front_document",
     "hypervolume_curve",
+    "read_front",
     "write_front",
 ]
 
@@ -125,6 +130,13 @@ def build_front(
         hypervolume=hypervolume(points, objectives),
         knee=finished[knee(points, objectives)][0].number if points else None,
     )
+
+
+def read_front(store: "Store", sweep: str) -> Front:
+    """Build the front of a sweep from what the store has now."""
+    spec = store.sweep(sweep).spec
+    objectives = objective_pair(spec["objectives"], spec.get("reference", {}))
+    return build_front(sweep, objectives, store.trials(sweep), store.measurements(sweep))
 
 
 def finished_trials(

@@ -24,7 +24,7 @@ from sweeps.mlflow_client import check_tracking_uri, is_server
 from sweeps.progress import LiveProgress
 from sweeps.recorder import Recorder
 from sweeps.records import SweepState, TrialState
-from sweeps.report import Front, build_front, write_front
+from sweeps.report import Front, read_front, write_front
 from sweeps.search import OptunaSearcher, make_sampler
 from sweeps.spec import Resources, SweepSpec
 from sweeps.store import Store
@@ -119,12 +119,7 @@ def run_sweep(
         )
         with MirrorThread(mirror) as mirroring, _final_state(store, spec.name):
             _tune(spec, data, store, home, console)
-        front = build_front(
-            spec.name,
-            spec.objective_records(),
-            store.trials(spec.name),
-            store.measurements(spec.name),
-        )
+        front = read_front(store, spec.name)
         error = mirroring.last_error
         return Finished(
             front=front,

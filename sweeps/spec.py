@@ -1,8 +1,6 @@
 """The spec of a sweep: what a user writes in YAML, typed and checked."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,13 +14,20 @@ from pydantic import (
     model_validator,
 )
 
-from objectives import DEFAULT_OBJECTIVES, Calibration, InputError, Objective, get_objective
+from objectives import (
+    DEFAULT_OBJECTIVES,
+    Calibration,
+    InputError,
+    Objective,
+    get_objective,
+    objective_pair,
+)
 from sweeps.parameters import Parameter
 from sweeps.space import SearchSpace
 from trainer.data import DataConfig
 from trainer.faults import one_sentence
 
-__all__ = ["Budget", "Resources", "SweepSpec", "load_spec", "objectives_of", "rename"]
+__all__ = ["Budget", "Resources", "SweepSpec", "load_spec", "rename"]
 
 
 def _usable_name(value: str) -> str:
@@ -119,17 +124,7 @@ class SweepSpec(_Section):
 
     def objective_records(self) -> tuple[Objective, Objective]:
         """Return the two objectives."""
-        return objectives_of({"objectives": self.objectives, "reference": self.reference})
-
-
-def objectives_of(spec: Mapping[str, Any]) -> tuple[Objective, Objective]:
-    """Return the two objectives of a spec as plain data, such as the store holds."""
-    reference = spec.get("reference", {})
-    first, second = (get_objective(name) for name in spec["objectives"])
-    return (
-        replace(first, worst=reference.get(first.name, first.worst)),
-        replace(second, worst=reference.get(second.name, second.worst)),
-    )
+        return objective_pair(self.objectives, self.reference)
 
 
 def load_spec(path: Path) -> SweepSpec:

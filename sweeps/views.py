@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from objectives import InputError
-from sweeps.export import export_margins, write_margins
 from sweeps.home import Home
 from sweeps.mlflow_client import is_server
 from sweeps.options import DEFAULT_HOME
-from sweeps.report import Front, build_front
-from sweeps.spec import objectives_of
+from sweeps.report import Front, read_front
 from sweeps.store import Store
 from sweeps.tables import front_table
 from sweeps.terminal import ERR, OUT, print_line, program, shown
@@ -27,7 +25,6 @@ __all__ = [
     "export_trial",
     "home_at",
     "open_store",
-    "read_front",
     "show_finished",
     "show_front",
     "ui_hint",
@@ -56,12 +53,6 @@ def open_store(home: Path, url: str | None) -> Iterator[Store]:
         yield store
 
 
-def read_front(store: Store, name: str) -> Front:
-    """Return the front of a sweep as the store has it now."""
-    objectives = objectives_of(store.sweep(name).spec)
-    return build_front(name, objectives, store.trials(name), store.measurements(name))
-
-
 def show_front(front: Front, *, every_trial: bool = False) -> None:
     """Print the front, or all completed trials by rank."""
     if not front.rows:
@@ -86,6 +77,9 @@ def export_trial(store: Store, name: str, output: Path, *, pick: str) -> None:
     Raises:
         InputError: The pick means no trial, or the file cannot be written.
     """
+    # Imports timm by way of the trainer, which takes seconds that no other command needs.
+    from sweeps.export import export_margins, write_margins
+
     margins = export_margins(
         store.sweep(name), read_front(store, name), store.measurements(name), pick=pick
     )

@@ -18,9 +18,9 @@ from PIL import Image
 import sweeps.runner
 from sweeps.cli import app
 from sweeps.home import Home
+from sweeps.report import read_front
 from sweeps.runner import Finished
 from sweeps.store import Store
-from sweeps.views import read_front
 from trainer import read_tuned_margins
 
 # mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
@@ -498,3 +498,11 @@ def test_run_prints_json_alone_when_asked(
     assert json.loads(ran.out) == front
     assert "for people" in ran.err
     assert "Browse it in MLflow" in ran.err
+
+
+def test_looking_at_a_sweep_loads_neither_timm_nor_ray_nor_mlflow() -> None:
+    code = "import sys, sweeps.views; print([m for m in HEAVY if m in sys.modules])"
+    heavy = repr(("timm", "ray", "mlflow", "optuna"))
+    command = [sys.executable, "-c", code.replace("HEAVY", heavy)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
