@@ -1,5 +1,6 @@
 """What a set of embeddings, and a set of trials, is worth."""
 
+from objectives.bootstrap import bootstrap_intervals
 from objectives.consistency import epsilon_opis, opis, utility
 from objectives.errors import InputError
 from objectives.fronts import front_ranks, hypervolume, hypervolume_contributions, knee
@@ -19,6 +20,7 @@ __all__ = [
     "InputError",
     "Objective",
     "Score",
+    "bootstrap_intervals",
     "distance_at_far",
     "epsilon_opis",
     "front_ranks",

@@ -15,7 +15,7 @@ __all__ = [
     "DistanceHistogram",
     "count_within",
     "epsilon_opis",
-    "error_rates",
+    "mean_over_range",
     "opis",
     "utility",
 ]
@@ -86,23 +86,6 @@ def count_within(
     counts[:, -1].index_add_(0, rows, mask.sum(1) - near.sum(1))
 
 
-def error_rates(positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
-    """FAR and FRR from counted pairs.
-
-    Args:
-        positives: C x (T + 1), as `count_within` fills it.
-        negatives: C x (T + 1), likewise.
-
-    Returns:
-        FAR (share of negatives with distance <= d) and FRR (share of positives with
-        distance > d), each C x T float64. Where a class has no negative, its FAR is 0; where it
-        has no positive, its FRR is NaN.
-    """
-    far = negatives.cumsum(1)[:, :-1].double() / negatives.sum(1, keepdim=True).clamp(min=1)
-    frr = 1 - positives.cumsum(1)[:, :-1].double() / positives.sum(1, keepdim=True)
-    return far, frr
-
-
 def utility(far: Tensor, frr: Tensor, c: float = 1.0) -> Tensor:
     """U = (1 + c^2) spec sens / (c^2 spec + sens), 0 where the denominator is 0.
 
@@ -135,7 +118,7 @@ def opis(curves: Tensor, thresholds: Tensor, mean: Tensor | None = None) -> floa
         The score; NaN without a class.
     """
     centre = curves.mean(0) if mean is None else mean
-    return float(_average((curves - centre).square().mean(0), thresholds))
+    return float(mean_over_range((curves - centre).square().mean(0), thresholds))
 
 
 def epsilon_opis(curves: Tensor, thresholds: Tensor, epsilon: float = 0.1) -> float:
@@ -155,14 +138,14 @@ def epsilon_opis(curves: Tensor, thresholds: Tensor, epsilon: float = 0.1) -> fl
     """
     if len(curves) < 2:
         return 0.0 if len(curves) else math.nan
-    worst_first = torch.argsort(_average(curves, thresholds), stable=True)
+    worst_first = torch.argsort(mean_over_range(curves, thresholds), stable=True)
     worst = min(math.ceil(epsilon * len(curves) - 1e-9), len(curves) - 1)
     gap = curves[worst_first[:worst]].mean(0) - curves[worst_first[worst:]].mean(0)
-    return float(_average(gap.square(), thresholds))
+    return float(mean_over_range(gap.square(), thresholds))
 
 
-def _average(values: Tensor, thresholds: Tensor) -> Tensor:
-    """Average of `values` (... x T) over the range of the thresholds, by the trapezoid rule."""
+def mean_over_range(values: Tensor, thresholds: Tensor) -> Tensor:
+    """Average `values` (... x T) over the range of the T thresholds, by the trapezoid rule."""
     span = thresholds[-1] - thresholds[0]
     if span == 0:
         return values[..., 0]

@@ -1,13 +1,23 @@
-"""Retrieval accuracy: Recall@1 and MAP@R."""
+"""Retrieval accuracy: Recall@k and MAP@R."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from objectives.similarity import SimilarityBlock
 
-__all__ = ["RankedPositives", "mean_average_precision_at_r", "rank_positives", "recall_at_1"]
+__all__ = [
+    "DEEPEST",
+    "RankedPositives",
+    "first_ranks",
+    "mean_average_precision_at_r",
+    "rank_positives",
+]
+
+# The largest k of Recall@k.
+DEEPEST: Final = 16
 
 # Float64 sums of the same numbers in another order differ by about 1e-16 per term, so that two
 # identical embeddings may seem to lie at two distances. Closer than this is a tie.
@@ -24,8 +34,8 @@ class RankedPositives:
 
     Attributes:
         ranks: B x R int64; rank (from 1, among all other samples) of the query's k-th nearest
-            positive; exact up to R, the largest number of positives of any sample, and greater
-            than R beyond; 0 where the query has fewer than k positives.
+            positive, R the largest number of positives of any sample; exact up to the depth asked
+            for, and greater than it beyond; 0 where the query has fewer than k positives.
     """
 
     ranks: Tensor
@@ -36,15 +46,16 @@ class RankedPositives:
         return (self.ranks > 0).sum(1)
 
 
-def rank_positives(block: SimilarityBlock, most_positives: int) -> RankedPositives:
+def rank_positives(block: SimilarityBlock, most_positives: int, *, depth: int) -> RankedPositives:
     """Rank the positives of each query of a block.
 
     Args:
         block: The similarities.
         most_positives: R, the largest number of positives that any sample of the set has.
+        depth: Up to where ranks are to be exact.
     """
     near_positives = _nearest(block, block.positive, most_positives)
-    near_negatives = _nearest(block, block.negative, most_positives)
+    near_negatives = _nearest(block, block.negative, depth)
     ahead = torch.searchsorted(-near_negatives, _TIE - near_positives, right=True)
     order = torch.arange(1, near_positives.shape[1] + 1, device=ahead.device)
     return RankedPositives(ranks=torch.where(near_positives.isinf(), 0, ahead + order))
@@ -52,17 +63,15 @@ def rank_positives(block: SimilarityBlock, most_positives: int) -> RankedPositiv
 
 def _nearest(block: SimilarityBlock, mask: Tensor, k: int) -> Tensor:
     """B x k similarities of the nearest samples under the mask, -inf where there are fewer."""
-    return block.similarity.masked_fill(~mask, -torch.inf).topk(k, dim=1).values.contiguous()
+    similarity = block.similarity.masked_fill(~mask, -torch.inf)
+    return similarity.topk(min(k, similarity.shape[1]), dim=1).values.contiguous()
 
 
-def recall_at_1(ranked: RankedPositives) -> Tensor:
-    """Whether the nearest other sample is of the query's class; B bool.
-
-    A query without a positive misses: the share is over all samples.
-    """
+def first_ranks(ranked: RankedPositives) -> Tensor:
+    """Return the rank of each query's nearest positive, B int64; 0 where it has none."""
     if not ranked.ranks.shape[1]:
-        return torch.zeros(len(ranked.ranks), dtype=torch.bool, device=ranked.ranks.device)
-    return ranked.ranks[:, 0] == 1
+        return torch.zeros(len(ranked.ranks), dtype=torch.int64, device=ranked.ranks.device)
+    return ranked.ranks[:, 0]
 
 
 def mean_average_precision_at_r(ranked: RankedPositives) -> Tensor:

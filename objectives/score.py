@@ -2,81 +2,20 @@
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal
 
 import torch
 from torch import Tensor
 
-from objectives.consistency import (
-    DistanceHistogram,
-    count_within,
-    epsilon_opis,
-    error_rates,
-    opis,
-    utility,
-)
+from objectives.calibration import DEFAULT_CALIBRATION, Calibration
+from objectives.consistency import epsilon_opis, mean_over_range, opis, utility
 from objectives.errors import InputError
-from objectives.retrieval import mean_average_precision_at_r, rank_positives, recall_at_1
-from objectives.similarity import similarity_blocks, unit_embeddings
+from objectives.exact import distance_at_far_exactly, tally_exactly
+from objectives.one_pass import distance_at_far_in_one_pass, tally_in_one_pass
+from objectives.retrieval import DEEPEST
+from objectives.similarity import check_embeddings, unit_embeddings
+from objectives.tally import Classes, Progress, Tally, ignore
 
 __all__ = ["Calibration", "Score", "distance_at_far", "score_embeddings"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Calibration:
-    """Where and how consistency is judged.
-
-    Attributes:
-        far_min: FAR pooled over all negative pairs at the lower end of the calibration range.
-        far_max: The same at the upper end.
-        d_min: Lower end as an explicit distance in [0, 2]; then `d_max` must be given too, and
-            the two FARs are not used.
-        d_max: Upper end as an explicit distance.
-        thresholds: Number of thresholds, uniform in distance over the range; at least 101.
-        operating_far: Pooled FAR at the operating threshold.
-        mean: What OPIS compares each class with: the mean utility over classes, or the utility
-            of the pooled pairs.
-
-    Raises:
-        InputError: A value is out of its range.
-    """
-
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  (for pydantic models that hold one)
-
-    far_min: float = 0.01
-    far_max: float = 0.10
-    d_min: float | None = None
-    d_max: float | None = None
-    thresholds: int = 101
-    operating_far: float = 0.05
-    mean: Literal["classes", "pooled"] = "classes"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.far_min < self.far_max < 1:
-            raise InputError(
-                f"far_min ({self.far_min}) and far_max ({self.far_max}) must satisfy "
-                "0 < far_min < far_max < 1"
-            )
-        if not 0 < self.operating_far < 1:
-            raise InputError(f"operating_far ({self.operating_far}) must lie between 0 and 1")
-        if self.mean not in ("classes", "pooled"):
-            raise InputError(f"mean ({self.mean!r}) must be 'classes' or 'pooled'")
-        if not self.thresholds >= 101:
-            raise InputError(f"thresholds ({self.thresholds}) must be 101 or more")
-        if (self.d_min is None) != (self.d_max is None):
-            raise InputError("d_min and d_max must be given together")
-        if (
-            self.d_min is not None
-            and self.d_max is not None
-            and not 0 <= self.d_min < self.d_max <= 2
-        ):
-            raise InputError(
-                f"d_min ({self.d_min}) and d_max ({self.d_max}) must satisfy "
-                "0 <= d_min < d_max <= 2"
-            )
-
-
-DEFAULT_CALIBRATION: Final = Calibration()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,9 +33,17 @@ class Score:
         operating_threshold: The distance at which the pooled FAR is `Calibration.operating_far`.
         thresholds: T distances, uniform over the range.
         classes: C labels of the classes with two samples or more, ascending.
+        samples: C numbers of samples.
+        hits: C numbers of samples whose nearest other sample has their label.
+        singletons: Number of classes with one sample.
         utility: C x T utilities of these classes at the thresholds.
         far: C x T false acceptance rates.
         frr: C x T false rejection rates.
+        operating_far: C false acceptance rates at the operating threshold.
+        operating_frr: C false rejection rates there.
+        centre: T utilities that OPIS compares each class with.
+        pooled: Whether these are the utilities of the pooled pairs, and not the mean over classes.
+        ranks: 16 numbers of samples whose nearest positive has rank 1, 2, ... 16.
 
     Without a negative pair (one class only) there is no calibration range unless it is given as
     distances, and without a positive pair no utility: what rests on either is NaN.
@@ -111,9 +58,17 @@ class Score:
     operating_threshold: float
     thresholds: Tensor
     classes: Tensor
+    samples: Tensor
+    hits: Tensor
+    singletons: int
     utility: Tensor
     far: Tensor
     frr: Tensor
+    operating_far: Tensor
+    operating_frr: Tensor
+    centre: Tensor
+    pooled: bool
+    ranks: Tensor
 
     def metrics(self) -> dict[str, float]:
         """Return the scalars by name."""
@@ -128,68 +83,81 @@ class Score:
         )
         return {name: getattr(self, name) for name in names}
 
+    def recall_at(self, k: int) -> float:
+        """Return Recall@k: the share of samples with one of their label among the k nearest.
+
+        Raises:
+            ValueError: k is not in 1 ... 16.
+        """
+        if not 1 <= k <= DEEPEST:
+            raise ValueError(f"k ({k}) must lie in 1 ... {DEEPEST}")
+        return int(self.ranks[:k].sum()) / (int(self.samples.sum()) + self.singletons)
+
+    def per_class(self) -> dict[str, Tensor]:
+        """Return what each class with two samples or more contributes, C values each, by name.
+
+        ``label``, ``samples``; ``recall_at_1``; ``far`` and ``frr`` at the operating threshold;
+        over the calibration range the mean ``utility``, its mean ``deviation`` from the centre
+        (negative: worse than most), and ``opis``, the mean squared deviation, whose mean over
+        classes is OPIS.
+        """
+        deviation = self.utility - self.centre
+        return {
+            "label": self.classes,
+            "samples": self.samples,
+            "recall_at_1": self.hits.double() / self.samples,
+            "far": self.operating_far,
+            "frr": self.operating_frr,
+            "utility": mean_over_range(self.utility, self.thresholds),
+            "deviation": mean_over_range(deviation, self.thresholds),
+            "opis": mean_over_range(deviation.square(), self.thresholds),
+        }
+
 
 def score_embeddings(
-    embeddings: Tensor, labels: Tensor, calibration: Calibration = DEFAULT_CALIBRATION
+    embeddings: Tensor,
+    labels: Tensor,
+    calibration: Calibration = DEFAULT_CALIBRATION,
+    *,
+    progress: Progress | None = None,
 ) -> Score:
     """Score embeddings by R@1, MAP@R, OPIS and 10%-OPIS (Zhang et al., arXiv 2307.04047).
 
-    Embeddings are L2-normalised; distances are Euclidean on the unit sphere; all arithmetic is in
-    float64, on the embeddings' device. For a class with two samples or more, positives are its
-    within-class pairs and negatives all pairs with exactly one end in it. Classes with one sample
-    serve as others' negatives and are left out of averages over classes.
+    Embeddings are L2-normalised; distances are Euclidean on the unit sphere. For a class with two
+    samples or more, positives are its within-class pairs and negatives all pairs with exactly one
+    end in it. Classes with one sample serve as others' negatives and are left out of averages over
+    classes.
+
+    Sets of more than 1 024 samples take one float32 pass over the pairs, on the embeddings' device.
+    Ranks that float32 leaves open are decided in float64, so Recall@k and MAP@R are exact. Pairs
+    are counted within each of up to 8 192 distances around the calibration range, and thresholds
+    are the nearest of these. Smaller sets, sets whose distances float32 cannot tell apart, and
+    sets of a few huge classes take two passes in float64, to the thresholds asked for.
 
     Args:
         embeddings: N x D, any floating dtype, N >= 2.
         labels: N integers.
         calibration: Range and resolution of the thresholds.
+        progress: Gets the share done, in (0, 1], from time to time.
 
     Raises:
         InputError: Shapes do not fit, a value is not finite, or a row is all zeros.
     """
-    unit = unit_embeddings(embeddings, labels)
-    classes, members, sizes = torch.unique(
-        labels.to(unit.device), return_inverse=True, return_counts=True
-    )
-    most_positives = int(sizes.max()) - 1
-    histogram = DistanceHistogram(unit.device)
-    hits, precisions = [], []
-    for block in similarity_blocks(unit, members):
-        ranked = rank_positives(block, most_positives)
-        hits.append(recall_at_1(ranked))
-        precisions.append(mean_average_precision_at_r(ranked))
-        histogram.add(block)
-    d_min, d_max = _calibration_range(histogram, calibration)
-    thresholds = torch.linspace(d_min, d_max, calibration.thresholds, dtype=torch.float64)
-    thresholds = thresholds.to(unit.device)
-    positives, negatives = _count_pairs(unit, members, len(classes), thresholds)
-    plural = sizes > 1
-    far, frr = error_rates(positives[plural], negatives[plural])
-    undefined = math.isnan(d_min)
-    if undefined:
-        far, frr = torch.full_like(far, math.nan), torch.full_like(frr, math.nan)
-    curves = utility(far, frr)
-    mean = _pooled_utility(positives, negatives) if calibration.mean == "pooled" else None
-    return Score(
-        recall_at_1=float(torch.cat(hits).double().mean()),
-        map_at_r=float(torch.cat(precisions).nanmean()),
-        opis=math.nan if undefined else opis(curves, thresholds, mean),
-        opis_10=math.nan if undefined else epsilon_opis(curves, thresholds, 0.1),
-        d_min=d_min,
-        d_max=d_max,
-        operating_threshold=histogram.distance_at(calibration.operating_far),
-        thresholds=thresholds,
-        classes=classes[plural],
-        utility=curves,
-        far=far,
-        frr=frr,
-    )
+    check_embeddings(embeddings, labels)
+    classes = Classes.of(labels.to(embeddings.device))
+    report = progress or ignore
+    tally = tally_in_one_pass(embeddings, classes, calibration, report)
+    if tally is None:
+        unit = unit_embeddings(embeddings, torch.float64)
+        tally = tally_exactly(unit, classes, calibration, report)
+    report(1.0)
+    return _assemble(tally, classes, calibration)
 
 
 def distance_at_far(embeddings: Tensor, labels: Tensor, far: float) -> float:
     """Return the smallest distance threshold at which the pooled FAR reaches `far`.
 
-    Exact to 2e-6, always rounded up; NaN where there is no negative pair.
+    Exact to 1e-5, always rounded up; NaN where there is no negative pair.
 
     Args:
         embeddings: N x D, any floating dtype, N >= 2.
@@ -201,35 +169,59 @@ def distance_at_far(embeddings: Tensor, labels: Tensor, far: float) -> float:
     """
     if not 0 < far < 1:
         raise InputError(f"far ({far}) must lie between 0 and 1")
-    unit = unit_embeddings(embeddings, labels)
-    histogram = DistanceHistogram(unit.device)
-    for block in similarity_blocks(unit, labels.to(unit.device)):
-        histogram.add(block)
-    return histogram.distance_at(far)
+    check_embeddings(embeddings, labels)
+    classes = Classes.of(labels.to(embeddings.device))
+    distance = distance_at_far_in_one_pass(embeddings, classes, far)
+    if distance is None:
+        unit = unit_embeddings(embeddings, torch.float64)
+        distance = distance_at_far_exactly(unit, classes, far)
+    return distance
 
 
-def _calibration_range(
-    histogram: DistanceHistogram, calibration: Calibration
-) -> tuple[float, float]:
-    if calibration.d_min is not None and calibration.d_max is not None:
-        return calibration.d_min, calibration.d_max
-    return histogram.distance_at(calibration.far_min), histogram.distance_at(calibration.far_max)
+def _assemble(tally: Tally, classes: Classes, calibration: Calibration) -> Score:
+    plural = classes.sizes > 1
+    far, frr = _error_rates(tally, classes, plural)
+    thresholds = tally.thresholds
+    undefined = bool(thresholds.isnan().any())
+    if undefined:
+        far, frr = torch.full_like(far, math.nan), torch.full_like(frr, math.nan)
+    curves = utility(far, frr)[:, :-1]
+    centre = curves.mean(0) if calibration.mean == "classes" else _pooled_utility(tally, classes)
+    hit = tally.first_ranks == 1
+    hits = torch.zeros_like(classes.sizes).index_add_(0, classes.members, hit.long())
+    return Score(
+        recall_at_1=float(hit.double().mean()),
+        map_at_r=float(tally.precisions.nanmean()),
+        opis=math.nan if undefined else opis(curves, thresholds, centre),
+        opis_10=math.nan if undefined else epsilon_opis(curves, thresholds, 0.1),
+        d_min=float(thresholds[0]),
+        d_max=float(thresholds[-1]),
+        operating_threshold=tally.operating_threshold,
+        thresholds=thresholds,
+        classes=classes.labels[plural],
+        samples=classes.sizes[plural],
+        hits=hits[plural],
+        singletons=int((~plural).sum()),
+        utility=curves,
+        far=far[:, :-1],
+        frr=frr[:, :-1],
+        operating_far=far[:, -1],
+        operating_frr=frr[:, -1],
+        centre=centre,
+        pooled=calibration.mean == "pooled",
+        ranks=tally.first_ranks.clamp(max=DEEPEST + 1).bincount(minlength=DEEPEST + 2)[1:-1],
+    )
 
 
-def _count_pairs(
-    unit: Tensor, members: Tensor, classes: int, thresholds: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Positive and negative pairs of each class, C x (T + 1), by distance."""
-    shape = (classes, len(thresholds) + 1)
-    positives = torch.zeros(shape, dtype=torch.int64, device=unit.device)
-    negatives = torch.zeros_like(positives)
-    for block in similarity_blocks(unit, members):
-        count_within(block, block.positive, members, thresholds, positives)
-        count_within(block, block.negative, members, thresholds, negatives)
-    return positives, negatives
+def _error_rates(tally: Tally, classes: Classes, plural: Tensor) -> tuple[Tensor, Tensor]:
+    """FAR and FRR, P x (T + 1) float64; a class without a negative has FAR 0."""
+    far = tally.negatives / classes.negative_pairs[plural, None].clamp(min=1).double()
+    frr = 1 - tally.positives / classes.positive_pairs[plural, None].double()
+    return far, frr
 
 
-def _pooled_utility(positives: Tensor, negatives: Tensor) -> Tensor:
+def _pooled_utility(tally: Tally, classes: Classes) -> Tensor:
     """T utilities of all pairs taken together."""
-    far, frr = error_rates(positives.sum(0, keepdim=True), negatives.sum(0, keepdim=True))
-    return utility(far, frr)[0]
+    far = tally.pooled_negatives / classes.negative_pairs.sum().clamp(min=1).double()
+    frr = 1 - tally.positives.sum(0) / classes.positive_pairs.sum().double()
+    return utility(far, frr)[:-1]

@@ -1,19 +1,32 @@
-"""Cosine similarities between all pairs of embeddings, a block of rows at a time."""
+"""Unit embeddings, and the cosine similarities between all pairs of them, some rows at a time."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from objectives.errors import InputError
 
-__all__ = ["SimilarityBlock", "similarity_blocks", "unit_embeddings"]
+__all__ = [
+    "SimilarityBlock",
+    "check_embeddings",
+    "full_precision",
+    "query_blocks",
+    "similarity_block",
+    "similarity_blocks",
+    "unit_embeddings",
+]
 
 _BLOCK_BYTES = 64 * 2**20
+_BLOCK_ROWS: Final = 4096
 # Embeddings that lie closer than this are at one point.
 _EQUAL = 1e-6
+# Norms between which no square of a float32 vanishes or overflows.
+_PLAIN: Final = (1e-15, 1e15)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,15 +55,12 @@ class SimilarityBlock:
         return square.masked_fill_(square < _EQUAL**2, 0.0).sqrt_()
 
 
-def unit_embeddings(embeddings: Tensor, labels: Tensor) -> Tensor:
-    """L2-normalise, in float64.
+def check_embeddings(embeddings: Tensor, labels: Tensor) -> None:
+    """Refuse what cannot be scored.
 
     Args:
         embeddings: N x D, any floating dtype and device.
         labels: N integers.
-
-    Returns:
-        N x D float64 unit rows.
 
     Raises:
         InputError: Shapes or dtypes do not fit, N < 2, a value is not finite, or a row is zero.
@@ -69,13 +79,52 @@ def unit_embeddings(embeddings: Tensor, labels: Tensor) -> Tensor:
             f"labels: expected one for each of two or more embeddings, got {len(labels)} labels "
             f"for {len(embeddings)} embeddings"
         )
-    wide = embeddings.detach().double()
-    _refuse_rows(~wide.isfinite().all(1), "holds NaN or infinity")
-    _refuse_rows((wide == 0).all(1), "is all zeros and so has no direction")
-    # Scaled first, so that no square overflows or vanishes.
-    wide = wide / wide.abs().amax(1, keepdim=True)
-    norms: Tensor = torch.linalg.vector_norm(wide, dim=1, keepdim=True)
-    return wide / norms
+    for start in range(0, len(embeddings), _BLOCK_ROWS):
+        rows = embeddings.detach()[start : start + _BLOCK_ROWS]
+        if not _is_plain(_norms(rows)):
+            _refuse_rows(~embeddings.isfinite().all(1), "holds NaN or infinity")
+            _refuse_rows(~embeddings.any(1), "is all zeros and so has no direction")
+
+
+def unit_embeddings(
+    embeddings: Tensor, dtype: torch.dtype, *, order: Tensor | None = None
+) -> Tensor:
+    """L2-normalise.
+
+    Args:
+        embeddings: N x D that `check_embeddings` takes.
+        dtype: float32 or float64.
+        order: N; take the rows in this order.
+
+    Returns:
+        N x D unit rows.
+    """
+    unit = torch.empty(embeddings.shape, dtype=dtype, device=embeddings.device)
+    for start in range(0, len(unit), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        rows = embeddings.detach()[block if order is None else order[block]]
+        unit[block] = _normalise(rows, dtype)
+    return unit
+
+
+def _normalise(rows: Tensor, dtype: torch.dtype) -> Tensor:
+    norms = _norms(rows)
+    if not _is_plain(norms):
+        # Scaled first, so that no square overflows or vanishes.
+        rows = rows.double()
+        rows = rows / rows.abs().amax(1, keepdim=True)
+        norms = _norms(rows)
+    return rows.to(dtype) / norms.to(dtype)
+
+
+def _norms(rows: Tensor) -> Tensor:
+    norms: Tensor = torch.linalg.vector_norm(rows, dim=1, keepdim=True, dtype=torch.float64)
+    return norms
+
+
+def _is_plain(norms: Tensor) -> bool:
+    """Whether all are finite, and their squares neither vanish nor overflow."""
+    return bool(((norms > _PLAIN[0]) & (norms < _PLAIN[1])).all())
 
 
 def _refuse_rows(bad: Tensor, what: str) -> None:
@@ -85,6 +134,17 @@ def _refuse_rows(bad: Tensor, what: str) -> None:
         raise InputError(f"embeddings: row {int(rows[0])}{others} {what}")
 
 
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Multiply float32 matrices in float32, whatever the program around allows."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 def similarity_blocks(unit: Tensor, labels: Tensor) -> Iterator[SimilarityBlock]:
     """Yield the N x N similarity matrix in blocks of rows; the whole is never held.
 
@@ -92,16 +152,23 @@ def similarity_blocks(unit: Tensor, labels: Tensor) -> Iterator[SimilarityBlock]
         unit: N x D float64 unit rows, as `unit_embeddings` returns them.
         labels: N integers, on the same device.
     """
-    n = len(unit)
-    rows = max(1, _BLOCK_BYTES // (8 * n))
-    for start in range(0, n, rows):
-        queries = torch.arange(start, min(start + rows, n), device=unit.device)
-        positive = labels[queries, None] == labels[None, :]
-        negative = ~positive
-        positive[torch.arange(len(queries), device=unit.device), queries] = False
-        yield SimilarityBlock(
-            queries=queries,
-            similarity=unit[queries] @ unit.T,
-            positive=positive,
-            negative=negative,
-        )
+    for queries in query_blocks(torch.arange(len(unit), device=unit.device), len(unit)):
+        yield similarity_block(unit, labels, queries)
+
+
+def query_blocks(queries: Tensor, n: int) -> tuple[Tensor, ...]:
+    """Split queries so that a block of their similarities to n samples takes 64 MiB."""
+    return tuple(queries.split(max(1, _BLOCK_BYTES // (8 * n))))
+
+
+def similarity_block(unit: Tensor, labels: Tensor, queries: Tensor) -> SimilarityBlock:
+    """Return the similarities of these queries (B row numbers); see `similarity_blocks`."""
+    positive = labels[queries, None] == labels[None, :]
+    negative = ~positive
+    positive[torch.arange(len(queries), device=unit.device), queries] = False
+    return SimilarityBlock(
+        queries=queries,
+        similarity=unit[queries] @ unit.T,
+        positive=positive,
+        negative=negative,
+    )

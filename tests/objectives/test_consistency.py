@@ -11,7 +11,7 @@ from objectives.consistency import (
     DistanceHistogram,
     count_within,
     epsilon_opis,
-    error_rates,
+    mean_over_range,
     opis,
     utility,
 )
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 def _blocks(seed: int = 0, n: int = 30) -> tuple[list[SimilarityBlock], torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(4, (n,), generator=generator)
-    unit = unit_embeddings(torch.randn(n, 5, generator=generator), labels)
+    unit = unit_embeddings(torch.randn(n, 5, generator=generator), torch.float64)
     return list(similarity_blocks(unit, labels)), labels
 
 
@@ -125,16 +125,11 @@ def test_identical_curves_score_zero() -> None:
     assert epsilon_opis(same, thresholds) == pytest.approx(0, abs=1e-30)
 
 
-def test_error_rates_by_hand() -> None:
-    positives = torch.tensor([[1, 2, 1], [0, 0, 0]])
-    negatives = torch.tensor([[1, 1, 1], [0, 0, 0]])
-    far, frr = error_rates(positives, negatives)
-    assert far.dtype == frr.dtype == torch.float64
-    torch.testing.assert_close(
-        far, torch.tensor([[1 / 3, 2 / 3], [0, 0]], dtype=torch.float64), rtol=1e-15, atol=0
-    )
-    assert frr[0].tolist() == [0.75, 0.25]
-    assert bool(frr[1].isnan().all())
+def test_mean_over_range_by_hand() -> None:
+    values = torch.tensor([[0.0, 2.0, 2.0], [5.0, 5.0, 5.0]], dtype=torch.float64)
+    thresholds = torch.tensor([0.0, 1.0, 4.0], dtype=torch.float64)
+    assert mean_over_range(values, thresholds).tolist() == [7 / 4, 5]
+    assert mean_over_range(values, torch.ones(3)).tolist() == [0, 5]
 
 
 def test_count_within_by_hand() -> None:

@@ -11,11 +11,16 @@ from pytorch_metric_learning.utils.inference import CustomKNN
 from objectives import InputError, score_embeddings
 from objectives.retrieval import (
     RankedPositives,
+    first_ranks,
     mean_average_precision_at_r,
     rank_positives,
-    recall_at_1,
 )
-from objectives.similarity import SimilarityBlock, similarity_blocks, unit_embeddings
+from objectives.similarity import (
+    SimilarityBlock,
+    check_embeddings,
+    similarity_blocks,
+    unit_embeddings,
+)
 
 
 def _block(similarity: list[list[float]], positive: list[list[int]]) -> SimilarityBlock:
@@ -35,34 +40,34 @@ def test_ranks_by_hand() -> None:
         [[1.0, 0.9, 0.8, 0.7, 0.6], [0.9, 1.0, 0.2, 0.3, 0.1]],
         [[0, 0, 1, 0, 1], [1, 0, 0, 0, 0]],
     )
-    ranked = rank_positives(block, 2)
+    ranked = rank_positives(block, 2, depth=2)
     assert ranked.ranks.tolist() == [[2, 4], [1, 0]]
     assert ranked.positives.tolist() == [2, 1]
-    assert recall_at_1(ranked).tolist() == [False, True]
+    assert first_ranks(ranked).tolist() == [2, 1]
     # Query 0: of its first R = 2 ranks only the second holds a positive, at precision 1/2.
     assert mean_average_precision_at_r(ranked).tolist() == [0.25, 1.0]
 
 
 @pytest.mark.parametrize("gap", [0.0, 1e-15, -1e-15])
 def test_a_tie_counts_against_the_query(gap: float) -> None:
-    ranked = rank_positives(_block([[1.0, 0.5, 0.5 + gap]], [[0, 1, 0]]), 1)
+    ranked = rank_positives(_block([[1.0, 0.5, 0.5 + gap]], [[0, 1, 0]]), 1, depth=2)
     assert ranked.ranks.tolist() == [[2]]
 
 
 def test_what_is_nearer_by_more_than_rounding_is_no_tie() -> None:
-    ranked = rank_positives(_block([[1.0, 0.5 + 1e-9, 0.5]], [[0, 1, 0]]), 1)
+    ranked = rank_positives(_block([[1.0, 0.5 + 1e-9, 0.5]], [[0, 1, 0]]), 1, depth=2)
     assert ranked.ranks.tolist() == [[1]]
 
 
 def test_positives_that_tie_share_no_rank() -> None:
-    ranked = rank_positives(_block([[1.0, 0.5, 0.5, 0.1]], [[0, 1, 1, 0]]), 2)
+    ranked = rank_positives(_block([[1.0, 0.5, 0.5, 0.1]], [[0, 1, 1, 0]]), 2, depth=2)
     assert ranked.ranks.tolist() == [[1, 2]]
 
 
 def test_without_any_positive() -> None:
-    ranked = rank_positives(_block([[1.0, 0.5]], [[0, 0]]), 0)
+    ranked = rank_positives(_block([[1.0, 0.5]], [[0, 0]]), 0, depth=2)
     assert ranked.ranks.shape == (1, 0)
-    assert recall_at_1(ranked).tolist() == [False]
+    assert first_ranks(ranked).tolist() == [0]
     assert math.isnan(mean_average_precision_at_r(ranked).item())
 
 
@@ -90,18 +95,29 @@ def test_is_that_of_pytorch_metric_learning(seed: int, n: int, classes: int) -> 
     assert got.map_at_r == pytest.approx(wanted["mean_average_precision_at_r"], rel=1e-9)
 
 
-def test_unit_embeddings() -> None:
-    got = unit_embeddings(torch.tensor([[3.0, 4.0], [0.0, -2.0]]), torch.arange(2))
-    assert got.dtype == torch.float64
-    torch.testing.assert_close(got, torch.tensor([[0.6, 0.8], [0, -1]], dtype=torch.float64))
-    with pytest.raises(InputError, match="embeddings: row 1 "):
-        unit_embeddings(torch.tensor([[1.0], [0.0]]), torch.arange(2))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_unit_embeddings(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("objectives.similarity._BLOCK_ROWS", 2)
+    embeddings = torch.tensor([[3.0, 4.0], [0.0, -2.0], [1e-30, 0.0]])
+    check_embeddings(embeddings, torch.arange(3))
+    wanted = torch.tensor([[0.6, 0.8], [0, -1], [1, 0]], dtype=dtype)
+    torch.testing.assert_close(unit_embeddings(embeddings, dtype), wanted)
+    order = torch.tensor([2, 0, 1])
+    torch.testing.assert_close(unit_embeddings(embeddings, dtype, order=order), wanted[order])
+
+
+def test_a_bad_row_is_named_by_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("objectives.similarity._BLOCK_ROWS", 2)
+    with pytest.raises(InputError, match="embeddings: row 3 is all zeros"):
+        check_embeddings(torch.tensor([[1.0], [2.0], [1.0], [0.0]]), torch.arange(4))
 
 
 @pytest.mark.parametrize("rows", [1, 3, 100])
 def test_blocks_cover_every_pair_once(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     labels = torch.tensor([0, 1, 0, 2, 1, 0, 2, 3])
-    unit = unit_embeddings(torch.randn(8, 3, generator=torch.Generator().manual_seed(0)), labels)
+    unit = unit_embeddings(
+        torch.randn(8, 3, generator=torch.Generator().manual_seed(0)), torch.float64
+    )
     monkeypatch.setattr("objectives.similarity._BLOCK_BYTES", rows * 8 * 8)
     blocks = list(similarity_blocks(unit, labels))
     assert len(blocks) == math.ceil(8 / rows)

@@ -1,0 +1,1 @@
+"""What the speed claims run: ``python -m benchmarks.scoring | losses | step``."""

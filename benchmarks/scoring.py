@@ -1,0 +1,147 @@
+"""Scoring beside the bare matrix product, and beside what others take for Recall@1 alone.
+
+``python -m benchmarks.scoring [--json FILE] [--threads N] [--sets small sop inat]``
+
+The bare product is ``X @ X.T`` in float32, in tiles of 1 024 rows (8 192 on a GPU) that overwrite
+each other. Ours is everything that `score_embeddings` returns: Recall@1 to @16, MAP@R, the
+calibration range, utility curves, OPIS and 10%-OPIS; once more with bootstrap intervals.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import faiss
+import torch
+from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
+from torch import Tensor
+
+from benchmarks.results import Comparison, arguments, peak_memory, publish, time_each
+from objectives import bootstrap_intervals, score_embeddings
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Set:
+    """Sizes of a set of embeddings, and the bars on it."""
+
+    samples: int
+    classes: int
+    device: str = "cpu"
+    bar: float = 1.0
+    memory: float | None = None
+    rounds: int = 5
+    dim: int = 512
+
+    def __str__(self) -> str:
+        text = f"{self.samples:,} x {self.dim}, {self.classes:,} classes"
+        return re.sub(r"(?<=\d),(?=\d)", " ", text)
+
+    def make(self) -> tuple[Tensor, Tensor]:
+        """Gaussian classes of different widths, in ten clusters."""
+        generator = torch.Generator().manual_seed(0)
+        labels = torch.randint(self.classes, (self.samples,), generator=generator)
+        centres = torch.randn(self.classes, self.dim, generator=generator)
+        clusters = torch.randn(10, self.dim, generator=generator)
+        centres += 0.7 * clusters[torch.arange(self.classes) % 10]
+        widths = 0.6 + 1.2 * torch.rand(self.classes, 1, generator=generator)
+        noise = torch.randn(self.samples, self.dim, generator=generator)
+        embeddings = noise.mul_(widths[labels]).add_(centres[labels])
+        return torch.nn.functional.normalize(embeddings).to(self.device), labels.to(self.device)
+
+
+_SETS: Final = {
+    "small": _Set(samples=20_000, classes=4_000),
+    "sop": _Set(samples=60_502, classes=11_316, memory=1024, rounds=2),
+    "inat": _Set(samples=136_093, classes=2_452, device="cuda", bar=2.0, rounds=3),
+}
+
+
+def compare(which: _Set) -> list[Comparison]:
+    """Measure one set."""
+    embeddings, labels = which.make()
+    score_embeddings(embeddings[:3000], labels[:3000])  # compiles
+    extra = peak_memory(lambda: score_embeddings(embeddings, labels))
+    works: dict[str, Callable[[], object]] = {
+        "ours": lambda: score_embeddings(embeddings, labels),
+        "with intervals": lambda: bootstrap_intervals(score_embeddings(embeddings, labels)),
+        "bare X @ X.T": lambda: _product(embeddings),
+    }
+    if which.device == "cpu":
+        works["faiss, R@1 alone"] = lambda: _faiss(embeddings, labels)
+        works["pytorch-metric-learning, R@1 alone"] = lambda: _calculator(embeddings, labels)
+    seconds = time_each(works, rounds=which.rounds, warm=False)
+    bars = {"bare X @ X.T": which.bar}
+    rows = [
+        Comparison(
+            work=str(which),
+            ours=seconds["ours"],
+            peer=peer,
+            theirs=taken,
+            bar=bars.get(peer, 1.0),
+        )
+        for peer, taken in seconds.items()
+        if peer not in ("ours", "with intervals")
+    ]
+    rows.append(
+        Comparison(
+            work=f"{which}, and intervals",
+            ours=seconds["with intervals"],
+            peer="bare X @ X.T",
+            theirs=seconds["bare X @ X.T"],
+        )
+    )
+    held = which.memory or embeddings.numel() * embeddings.element_size() / 2**20
+    rows.append(
+        Comparison(
+            work=f"{which}, peak extra memory",
+            ours=extra,
+            peer="bar" if which.memory else "the embeddings",
+            theirs=held,
+            bar=1.0 if which.memory else None,
+            unit="MiB",
+        )
+    )
+    return rows
+
+
+def _product(embeddings: Tensor) -> None:
+    side = 1024 if embeddings.device.type == "cpu" else 8192
+    buffer = torch.empty(side, len(embeddings), device=embeddings.device)
+    for start in range(0, len(embeddings), side):
+        rows = embeddings[start : start + side]
+        torch.mm(rows, embeddings.T, out=buffer[: len(rows)])
+
+
+def _faiss(embeddings: Tensor, labels: Tensor) -> float:
+    index = faiss.IndexFlatIP(embeddings.shape[1])
+    index.add(embeddings.numpy())
+    neighbours = torch.from_numpy(index.search(embeddings.numpy(), 2)[1])
+    itself = neighbours[:, 0] == torch.arange(len(labels))
+    nearest = torch.where(itself, neighbours[:, 1], neighbours[:, 0])
+    return float((labels[nearest] == labels).double().mean())
+
+
+def _calculator(embeddings: Tensor, labels: Tensor) -> float:
+    calculator = AccuracyCalculator(include=("precision_at_1",), k=1)
+    return float(calculator.get_accuracy(embeddings, labels)["precision_at_1"])
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--sets", nargs="+", choices=list(_SETS), default=list(_SETS))
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    faiss.omp_set_num_threads(chosen.threads)
+    rows: list[Comparison] = []
+    for name in chosen.sets:
+        if _SETS[name].device == "cuda" and not torch.cuda.is_available():
+            print(f"{name} ({_SETS[name]}): not run, for there is no GPU")
+        else:
+            rows += compare(_SETS[name])
+    publish("Scoring", rows, file=chosen.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Tiles of the similarity matrix on a CPU."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from objectives.grid import Grid
+from objectives.ranks import Ranks
+from objectives.retrieval import DEEPEST
+from objectives.rows import SortedRows
+
+__all__ = ["CpuTiles"]
+
+
+class CpuTiles:
+    """Compiled jobs over parts of a tile, on as many threads as torch has.
+
+    The product is taken in these threads too, by parts: torch's own would go on spinning for
+    milliseconds after it, in the way of the jobs.
+    """
+
+    side: Final = 1024  # so that a tile fits the last-level cache
+
+    def __init__(self, rows: SortedRows, grid: Grid, ranks: Ranks, counts: Tensor) -> None:
+        # Compiled, or read from numba's cache: a second that other uses of this package need not.
+        from objectives.kernels import for_columns, for_rows
+
+        self._for_rows, self._for_columns = for_rows, for_columns
+        self._unit = rows.unit
+        self._threads = torch.get_num_threads()
+        self._pool = ThreadPoolExecutor(self._threads)
+        self._buffer = torch.empty(min(len(rows.unit), self.side) ** 2)
+        self._stack = ExitStack()
+        # Where a thread's part may begin: no class, and not the singletons, in two threads.
+        self._bounds = np.flatnonzero(np.diff(rows.groups.numpy(), prepend=-1))
+        self._arguments: tuple[Any, ...] = (
+            rows.ends.numpy(),
+            rows.groups.numpy(),
+            (np.float32(grid.floor), grid.low, grid.scale, grid.bins),
+            counts.numpy(),
+            (
+                ranks.reach.numpy(),
+                ranks.alive.numpy(),
+                ranks.close.numpy(),
+                ranks.similarity.numpy(),
+                ranks.offsets.numpy(),
+                ranks.ahead.numpy(),
+                ranks.tolerance,
+                DEEPEST,
+            ),
+        )
+
+    def __enter__(self) -> None:
+        self._stack.enter_context(_one_torch_thread())
+        self._stack.enter_context(self._pool)
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def look_at(self, rows: slice, columns: slice) -> None:
+        """Count and rank the pairs of a tile."""
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        tile = self._buffer[: height * width].view(height, width)
+        values, here = tile.numpy(), (rows.start, columns.start)
+
+        @torch.inference_mode()  # which a thread does not have from the one that starts it
+        def multiply(start: int, stop: int) -> None:
+            part = self._unit[rows.start + start : rows.start + stop]
+            torch.mm(part, self._unit[columns].T, out=tile[start:stop])
+
+        self._share(multiply, self._evenly(height))
+        for job, part in ((self._for_rows, rows), (self._for_columns, columns)):
+            self._share(partial(self._run, job, values, *here), self._by_class(part))
+
+    def _run(self, job: Any, values: Any, top: int, left: int, start: int, stop: int) -> None:
+        job(values, top, left, start, stop, *self._arguments)
+
+    def _share(self, work: Callable[[int, int], None], parts: list[tuple[int, int]]) -> None:
+        """Do the parts of a work side by side."""
+        if len(parts) == 1:
+            work(*parts[0])
+            return
+        for done in [self._pool.submit(work, *part) for part in parts]:
+            done.result()
+
+    def _evenly(self, size: int) -> list[tuple[int, int]]:
+        cuts = {size * thread // self._threads for thread in range(self._threads + 1)}
+        return list(pairwise(sorted(cuts)))
+
+    def _by_class(self, part: slice) -> list[tuple[int, int]]:
+        wanted = [part.start + stop for _, stop in self._evenly(part.stop - part.start)[:-1]]
+        cuts: Any = self._bounds[np.searchsorted(self._bounds[1:], wanted)] if wanted else []
+        inside = {int(cut) for cut in cuts if part.start < cut < part.stop}
+        edges = sorted({part.start, part.stop} | inside)
+        return [(start - part.start, stop - part.start) for start, stop in pairwise(edges)]
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,79 @@
+"""Tiles of the similarity matrix on an accelerator."""
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from objectives.grid import Grid
+from objectives.ranks import Ranks
+from objectives.rows import SortedRows
+
+__all__ = ["DeviceTiles"]
+
+
+class DeviceTiles:
+    """The same by torch, for accelerators; runs on a CPU too, more slowly."""
+
+    side: Final = 8192  # so that a tile fills a GPU
+
+    def __init__(self, rows: SortedRows, grid: Grid, ranks: Ranks, counts: Tensor) -> None:
+        self._rows, self._grid, self._ranks, self._counts = rows, grid, ranks, counts
+        self._found = torch.zeros_like(ranks.ahead, dtype=torch.int64)
+        self._top = 0
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        self._settle()
+
+    def look_at(self, rows: slice, columns: slice) -> None:
+        """Count and rank the pairs of a tile."""
+        if rows.start != self._top:
+            self._settle()
+            self._top = rows.start
+        tile = self._rows.unit[rows] @ self._rows.unit[columns].T
+        reach = self._ranks.reach.clamp(max=self._grid.floor)
+        places = torch.arange(columns.start, columns.stop, device=tile.device)
+        near = places >= self._rows.ends[rows, None]
+        near &= tile >= torch.minimum(reach[rows, None], reach[columns])
+        row, column = near.nonzero(as_tuple=True)
+        similarity = tile[row, column]
+        bins = self._bins(similarity)
+        for queries in (row + rows.start, column + columns.start):
+            keys = self._rows.groups[queries] * self._counts.shape[1] + bins
+            ones = torch.ones_like(keys, dtype=self._counts.dtype)
+            self._counts.view(-1).index_add_(0, keys, ones)
+            self._place(queries, similarity)
+
+    def _bins(self, similarity: Tensor) -> Tensor:
+        distance = (2 - 2 * similarity.double()).clamp(min=0).sqrt()
+        bins = ((distance - self._grid.low) * self._grid.scale).clamp(min=0).ceil()
+        return bins.clamp(max=self._grid.bins + 1).long()
+
+    def _place(self, queries: Tensor, similarity: Tensor) -> None:
+        """Put negatives ahead of the positives that they are as near as."""
+        ranks = self._ranks
+        matters = similarity >= ranks.reach[queries]
+        queries, similarity = queries[matters], similarity[matters]
+        if not len(queries):
+            return
+        # The first positive that is not nearer: by bisection, all at once.
+        low, high = ranks.offsets[queries], ranks.offsets[queries + 1] - 1
+        for _ in range(int(ranks.offsets.diff().max()).bit_length()):
+            middle = (low + high) // 2
+            nearer = ranks.similarity[middle] - ranks.tolerance > similarity
+            low = torch.where(nearer, (middle + 1).minimum(high), low)
+            high = torch.where(nearer, high, middle)
+        self._found.index_add_(0, low, torch.ones_like(low))
+        ranks.close[queries[ranks.similarity[low] + ranks.tolerance >= similarity]] = True
+
+    def _settle(self) -> None:
+        """Turn what was found into counts of negatives ahead."""
+        if not len(self._found):
+            return
+        total = torch.nn.functional.pad(self._found.cumsum(0), (1, 0))
+        offsets = self._ranks.offsets
+        before = total[offsets[:-1]].repeat_interleave(offsets.diff())
+        self._ranks.update((total[1:] - before).int())

@@ -1,0 +1,85 @@
+"""The distances up to which pairs are counted, and how a sample tells where they should lie."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["Grid", "NegativeSample"]
+
+_SAMPLE: Final = 2048
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Ascending distances ``low + k (high - low) / bins``, k = 0 ... bins: the edges of the bins.
+
+    Bin 0 holds what is within the first edge, bin k what is within edge k only.
+    """
+
+    low: float
+    high: float
+    bins: int
+
+    @property
+    def edges(self) -> Tensor:
+        """E = bins + 1 distances, float64."""
+        return torch.linspace(self.low, self.high, self.bins + 1, dtype=torch.float64)
+
+    @property
+    def floor(self) -> float:
+        """A similarity that every pair within the last edge exceeds."""
+        return 1 - self.high**2 / 2 - 1e-6
+
+    @property
+    def scale(self) -> float:
+        """Bins per distance."""
+        return self.bins / (self.high - self.low)
+
+
+class NegativeSample:
+    """Similarities of the negative pairs of some samples, evenly drawn from all classes.
+
+    Args:
+        unit: N x D float32 unit rows, class after class.
+        ends: N; where each row's class ends.
+    """
+
+    def __init__(self, unit: Tensor, ends: Tensor) -> None:
+        n = len(unit)
+        count = min(n, max(_SAMPLE, n // 20))
+        rows = torch.arange(count, device=unit.device) * n // count
+        part = unit[rows]
+        foreign = rows[None, :] >= ends[rows][:, None]
+        values = (part @ part.T)[foreign]
+        on_cpu = values.device.type == "cpu"  # where numpy sorts ten times as fast as torch
+        self._ascending = np.sort(values.numpy()) if on_cpu else values.sort().values
+
+    def __len__(self) -> int:
+        return len(self._ascending)
+
+    def distances(self, *fars: float) -> list[float]:
+        """Return the distances within which these shares of the pairs lie."""
+        last = len(self) - 1
+        places = [last - min(max(math.ceil(far * len(self)) - 1, 0), last) for far in fars]
+        return [math.sqrt(max(2 - 2 * float(self._ascending[place]), 0.0)) for place in places]
+
+    def grid(self, far_low: float, far_high: float, *, slack: float, bins: int) -> Grid:
+        """Return a grid that the distances at both FARs of all pairs should lie within.
+
+        Args:
+            far_low: The smaller FAR.
+            far_high: The greater FAR, or the same.
+            slack: How far off the sample's FARs may be, a factor above 1.
+            bins: Bins of the grid.
+        """
+        few = 4 * math.sqrt(len(self)) / len(self)
+        lower = far_low / slack - few * math.sqrt(far_low)
+        upper = far_high * slack + few * math.sqrt(far_high)
+        low, high = self.distances(max(lower, 0.0), min(upper, 1.0))
+        return Grid(
+            low=low if lower * len(self) >= 1 else 0.0, high=high if upper < 1 else 2.0, bins=bins
+        )

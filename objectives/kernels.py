@@ -1,0 +1,125 @@
+"""What a CPU does with one tile of similarities, compiled by numba.
+
+The first job looks at a tile for its rows' sake, the second for its columns', so that jobs over
+disjoint rows, or columns, of whole classes never write to the same place and can run side by side.
+Both first gather what is near enough to matter: without a branch, which could not be predicted.
+"""
+
+import math
+from typing import Any, Final
+
+import numba
+import numpy as np
+
+__all__ = ["FAR_AWAY", "for_columns", "for_rows"]
+
+# More than any similarity.
+FAR_AWAY: Final = np.float32(4)
+
+
+def _compiled(function: Any) -> Any:
+    try:
+        return numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # no folder to keep it in can be written
+        return numba.njit(nogil=True)(function)
+
+
+@_compiled
+def for_rows(
+    tile: Any,
+    first_row: int,
+    first_column: int,
+    start: int,
+    stop: int,
+    ends: Any,
+    groups: Any,
+    grid: Any,
+    counts: Any,
+    ranks: Any,
+) -> None:
+    """Count and rank for the rows [start, stop) of a tile; arguments as `cpu_tiles` passes them."""
+    width = tile.shape[1]
+    values, bins = np.empty(width, np.float32), np.empty(width, np.int32)
+    floor, low, scale, last = grid
+    reach = ranks[0]
+    for row in range(start, stop):
+        query = first_row + row
+        wanted = min(floor, reach[query])
+        near = 0
+        for column in range(max(ends[query] - first_column, 0), width):
+            values[near] = tile[row, column]
+            near += tile[row, column] >= wanted
+        _bin(values, near, low, scale, last, bins)
+        own, within, nearer = counts[groups[query]], reach[query], 0
+        for k in range(near):
+            own[bins[k]] += 1
+            nearer += values[k] >= within
+        if nearer:
+            for k in range(near):
+                if values[k] >= reach[query]:
+                    _place(query, values[k], ranks)
+
+
+@_compiled
+def for_columns(
+    tile: Any,
+    first_row: int,
+    first_column: int,
+    start: int,
+    stop: int,
+    ends: Any,
+    groups: Any,
+    grid: Any,
+    counts: Any,
+    ranks: Any,
+) -> None:
+    """Count and rank for the columns [start, stop) of a tile; the same arguments."""
+    width, shift = stop - start, first_column + start
+    values, bins = np.empty(width, np.float32), np.empty(width, np.int32)
+    places, wanted = np.empty(width, np.int32), np.empty(width, np.float32)
+    floor, low, scale, last = grid
+    reach = ranks[0]
+    for column in range(width):
+        wanted[column] = min(floor, reach[shift + column])
+    for row in range(tile.shape[0]):
+        part = tile[row, start:stop]
+        near = 0
+        for column in range(max(ends[first_row + row] - shift, 0), width):
+            places[near] = column
+            values[near] = part[column]
+            near += part[column] >= wanted[column]
+        _bin(values, near, low, scale, last, bins)
+        for k in range(near):
+            query = shift + places[k]
+            counts[groups[query], bins[k]] += 1
+            if values[k] >= reach[query]:
+                _place(query, values[k], ranks)
+                wanted[places[k]] = min(floor, reach[query])
+
+
+@_compiled
+def _bin(values: Any, count: int, low: float, scale: float, last: int, bins: Any) -> None:
+    """Find the bins of the distances; what is beyond the last edge goes to bin `last` + 1."""
+    for k in range(count):
+        distance = math.sqrt(max(2.0 - 2.0 * values[k], 0.0))
+        bins[k] = np.int32(min(math.ceil(max((distance - low) * scale, 0.0)), last + 1.0))
+
+
+@_compiled
+def _place(query: int, similarity: float, ranks: Any) -> None:
+    """Put a negative ahead of the positives that it is as near as."""
+    reach, alive, close, positives, offsets, ahead, tolerance, deepest = ranks
+    first = offsets[query]
+    k = alive[query]
+    while k >= 0 and similarity >= positives[first + k] - tolerance:
+        ahead[first + k] += 1
+        if similarity <= positives[first + k] + tolerance:
+            close[query] = True
+        k -= 1
+    # Positives of too low a rank to matter need no further count.
+    count = offsets[query + 1] - first
+    k = alive[query]
+    while k >= 0 and k + 1 + ahead[first + k] > (max(count, deepest) if k == 0 else count):
+        k -= 1
+    alive[query] = k
+    reach[query] = positives[first + k] - tolerance if k >= 0 else FAR_AWAY

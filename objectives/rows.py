@@ -1,0 +1,53 @@
+"""Samples in the order in which their pairs are looked at."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from objectives.similarity import unit_embeddings
+from objectives.tally import Classes
+
+__all__ = ["SortedRows", "sort_by_class"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SortedRows:
+    """Unit rows, class after class, the classes with one sample last.
+
+    Attributes:
+        unit: N x D float32.
+        order: N; the place of each row in the input.
+        ends: N int64; where the class of each row ends.
+        groups: N int64; the row of the counts that each row's pairs go to: one for each class with
+            two samples or more, one for all others together.
+    """
+
+    unit: Tensor
+    order: Tensor
+    ends: Tensor
+    groups: Tensor
+
+
+def sort_by_class(embeddings: Tensor, classes: Classes) -> tuple[SortedRows, Tensor]:
+    """Normalise and sort.
+
+    Args:
+        embeddings: N x D that `check_embeddings` takes.
+        classes: Their classes.
+
+    Returns:
+        The rows, and the samples of each class in their order.
+    """
+    single = classes.sizes == 1
+    last = torch.where(single, len(single), 0)
+    order = torch.argsort(classes.members + last[classes.members], stable=True)
+    sizes = torch.cat([classes.sizes[~single], classes.sizes[single]])
+    groups = torch.arange(len(sizes), device=sizes.device).clamp(max=int((~single).sum()))
+    rows = SortedRows(
+        unit=unit_embeddings(embeddings, torch.float32, order=order),
+        order=order,
+        ends=sizes.cumsum(0).repeat_interleave(sizes),
+        groups=groups.repeat_interleave(sizes),
+    )
+    return rows, sizes

@@ -1,0 +1,338 @@
+"""The float32 pass against float64 counts of every pair, on both of its ways through a tile."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from objectives import Calibration, Score, distance_at_far, one_pass, score_embeddings, tiles
+from objectives import grid as grids
+
+from . import oracle
+
+Case = tuple[Tensor, Tensor]
+# Further than float32 puts a distance between 0.3 and 2 from its place.
+BLUR = 2e-6
+
+
+def _set(seed: int, *, n: int = 300, classes: int = 40, dim: int = 8, noise: float = 0.7) -> Case:
+    """Classes of very different sizes and widths, in clusters of their own, and singletons."""
+    generator = torch.Generator().manual_seed(seed)
+    popularity = torch.rand(classes, generator=generator) ** 2
+    labels = torch.multinomial(popularity, n, replacement=True, generator=generator)
+    centres = torch.randn(classes, dim, generator=generator)
+    centres += 0.8 * torch.randn(4, dim, generator=generator)[torch.arange(classes) % 4]
+    widths = noise * (0.3 + torch.rand(classes, 1, generator=generator))
+    embeddings = centres[labels] + widths[labels] * torch.randn(n, dim, generator=generator)
+    return embeddings, labels
+
+
+@pytest.fixture(autouse=True)
+def _even_small_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_pass, "_SMALL", 0)
+
+
+@pytest.fixture(params=["compiled", "torch"])
+def _backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "torch":
+        monkeypatch.setattr(tiles, "CpuTiles", tiles.DeviceTiles)
+
+
+def _exactly(embeddings: Tensor, labels: Tensor, calibration: Calibration | None = None) -> Score:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(one_pass, "_SMALL", 10**9)
+        return score_embeddings(embeddings, labels, calibration or Calibration())
+
+
+def _ranks_alike(got: Score, wanted: Score) -> None:
+    for k in (1, 2, 4, 8, 16):
+        assert got.recall_at(k) == wanted.recall_at(k)
+    assert got.map_at_r == pytest.approx(wanted.map_at_r, rel=1e-12, nan_ok=True)
+    assert got.hits.tolist() == wanted.hits.tolist()
+    assert got.classes.tolist() == wanted.classes.tolist()
+    assert got.samples.tolist() == wanted.samples.tolist()
+    assert got.singletons == wanted.singletons
+
+
+def _counts_truly(got: Score, embeddings: Tensor, labels: Tensor) -> None:
+    """FAR and FRR at the thresholds are what every pair, taken one by one in float64, gives."""
+    unit = torch.nn.functional.normalize(embeddings.double(), dim=1).numpy()
+    distances = np.sqrt(np.maximum(2 - 2 * unit @ unit.T, 0))
+    names = labels.numpy()
+    for row, name in enumerate(got.classes.tolist()):
+        own = names == name
+        inside = distances[np.ix_(own, own)][~np.eye(own.sum(), dtype=bool)]
+        outside = distances[np.ix_(own, ~own)].ravel()
+        marks = [*got.thresholds.tolist(), got.operating_threshold]
+        fars = [*got.far[row].tolist(), float(got.operating_far[row])]
+        frrs = [*got.frr[row].tolist(), float(got.operating_frr[row])]
+        for mark, far, frr in zip(marks, fars, frrs, strict=True):
+            assert (outside <= mark - BLUR).mean() - 1e-12 <= far
+            assert far <= (outside <= mark + BLUR).mean() + 1e-12
+            assert (inside > mark + BLUR).mean() - 1e-12 <= frr
+            assert frr <= (inside > mark - BLUR).mean() + 1e-12
+
+
+def _reaches(distance: float, far: float, embeddings: Tensor, labels: Tensor, step: float) -> None:
+    """The distance is the first on a grid of that step at which the pooled FAR is reached."""
+    negatives = oracle.negative_distances(oracle.distances(embeddings), labels.tolist())
+    assert (negatives <= distance + BLUR).mean() >= far
+    assert (negatives <= distance - step - BLUR).mean() < far
+
+
+@pytest.mark.usefixtures("_backend")
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {},
+        {"noise": 2.0},
+        {"noise": 0.1},
+        {"classes": 2, "n": 80},
+        {"classes": 250},
+        {"dim": 2},
+        {"dim": 300},
+        {"n": 7, "classes": 3},
+    ],
+    ids=str,
+)
+def test_is_what_counting_each_pair_gives(shape: dict[str, int], seed: int) -> None:
+    embeddings, labels = _set(seed, **shape)  # type: ignore[arg-type]
+    got = score_embeddings(embeddings, labels)
+    _ranks_alike(got, _exactly(embeddings, labels))
+    _counts_truly(got, embeddings, labels)
+
+
+@pytest.mark.usefixtures("_backend")
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16], ids=str)
+def test_any_dtype(dtype: torch.dtype) -> None:
+    embeddings, labels = _set(3)
+    got = score_embeddings(embeddings.to(dtype), labels)
+    _ranks_alike(got, _exactly(embeddings.to(dtype), labels))
+    _counts_truly(got, embeddings.to(dtype), labels)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    n=st.integers(8, 120),
+    classes=st.integers(2, 60),
+    side=st.sampled_from([5, 16, 64, 1024]),
+    threads=st.integers(1, 5),
+)
+def test_ways_through_a_tile_agree(
+    seed: int, n: int, classes: int, side: int, threads: int
+) -> None:
+    """Whatever the tiles and threads, both backends give the same integers."""
+    embeddings, labels = _set(seed, n=n, classes=classes)
+    labels[:2] = torch.tensor([0, 1])
+    before = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiles.CpuTiles, "side", side)
+        patch.setattr(tiles.DeviceTiles, "side", side)
+        try:
+            torch.set_num_threads(threads)
+            compiled = score_embeddings(embeddings, labels)
+        finally:
+            torch.set_num_threads(before)
+        patch.setattr(tiles, "CpuTiles", tiles.DeviceTiles)
+        plain = score_embeddings(embeddings, labels)
+    _ranks_alike(compiled, plain)
+    for name in ("thresholds", "far", "frr", "operating_far", "operating_frr", "ranks"):
+        torch.testing.assert_close(getattr(compiled, name), getattr(plain, name), msg=name)
+
+
+@pytest.mark.usefixtures("_backend")
+@pytest.mark.parametrize("fars", [(0.01, 0.1, 0.05), (0.2, 0.9, 0.3), (0.01, 0.02, 0.5)])
+def test_the_range_holds_the_fars(fars: tuple[float, float, float]) -> None:
+    embeddings, labels = _set(5)
+    calibration = Calibration(far_min=fars[0], far_max=fars[1], operating_far=fars[2])
+    got = score_embeddings(embeddings, labels, calibration)
+    wanted = _exactly(embeddings, labels, calibration)
+    for name, far in zip(("d_min", "d_max", "operating_threshold"), fars, strict=True):
+        _reaches(getattr(got, name), far, embeddings, labels, step=1e-3)
+        assert getattr(got, name) == pytest.approx(getattr(wanted, name), abs=1e-3)
+    assert got.opis == pytest.approx(wanted.opis, rel=0.01)
+    assert got.opis_10 == pytest.approx(wanted.opis_10, rel=0.01)
+    uniform = torch.linspace(got.d_min, got.d_max, 101, dtype=torch.float64)
+    step = (got.d_max - got.d_min) / 100
+    assert float((got.thresholds - uniform).abs().max()) < 0.07 * step
+
+
+@pytest.mark.usefixtures("_backend")
+def test_explicit_distances_are_kept() -> None:
+    embeddings, labels = _set(6)
+    got = score_embeddings(embeddings, labels, Calibration(d_min=0.31, d_max=1.17))
+    wanted = _exactly(embeddings, labels, Calibration(d_min=0.31, d_max=1.17))
+    torch.testing.assert_close(got.thresholds, wanted.thresholds, rtol=0, atol=1e-15)
+    assert got.opis == pytest.approx(wanted.opis, rel=1e-6)
+    assert got.operating_threshold == pytest.approx(wanted.operating_threshold, abs=1e-3)
+    _counts_truly(got, embeddings, labels)
+
+
+def test_pooled_mean() -> None:
+    embeddings, labels = _set(7)
+    got = score_embeddings(embeddings, labels, Calibration(mean="pooled"))
+    wanted = _exactly(embeddings, labels, Calibration(mean="pooled"))
+    assert got.opis == pytest.approx(wanted.opis, rel=0.01)
+    torch.testing.assert_close(got.centre, wanted.centre, rtol=0, atol=2e-3)
+
+
+@pytest.mark.usefixtures("_backend")
+@pytest.mark.parametrize("spread", [0.0, 1e-8])
+def test_what_float32_leaves_open_is_decided_in_float64(spread: float) -> None:
+    """A twin of another class beside each sample: nearer than its positives, or tied."""
+    embeddings, labels = _set(8, n=100, noise=0.2)
+    offset = spread * torch.randn(100, 8, generator=torch.Generator().manual_seed(1)).double()
+    twins = torch.cat([embeddings.double(), embeddings.double() + offset])
+    names = torch.cat([labels, labels[torch.randperm(100)]])
+    _ranks_alike(score_embeddings(twins, names), _exactly(twins, names))
+
+
+@pytest.mark.usefixtures("_backend")
+def test_order_of_positives_and_negatives_a_millionth_apart() -> None:
+    angles = 0.5 + torch.arange(40).double() * 3e-8
+    embeddings = torch.stack([angles.cos(), angles.sin()], dim=1)
+    embeddings = torch.cat([embeddings, torch.randn(60, 2).double()])
+    labels = torch.cat([torch.arange(40) % 3, 3 + torch.arange(60) % 5])
+    _ranks_alike(score_embeddings(embeddings, labels), _exactly(embeddings, labels))
+
+
+def test_a_sample_that_misleads_costs_another_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every other row, and so all that is drawn, is of one tight cluster."""
+    generator = torch.Generator().manual_seed(0)
+    embeddings = torch.randn(200, 8, generator=generator)
+    embeddings[::2] = torch.eye(8)[0] + 0.2 * torch.randn(100, 8, generator=generator)
+    labels = torch.arange(200) // 2
+    monkeypatch.setattr(grids, "_SAMPLE", 100)
+    passes = []
+    count_pairs = one_pass.count_pairs
+    monkeypatch.setattr(
+        one_pass, "count_pairs", lambda *given: passes.append(1) or count_pairs(*given)
+    )
+    got = score_embeddings(embeddings, labels)
+    assert len(passes) > 1
+    _ranks_alike(got, _exactly(embeddings, labels))
+    _counts_truly(got, embeddings, labels)
+    for distance, far in ((got.d_min, 0.01), (got.d_max, 0.1), (got.operating_threshold, 0.05)):
+        _reaches(distance, far, embeddings, labels, step=2e-3)
+
+
+def _cone(seed: int) -> Case:
+    embeddings, labels = _set(seed)
+    return 1 + 1e-3 * embeddings, labels
+
+
+def _few_huge_classes(seed: int) -> Case:
+    return _set(seed, n=200, classes=2)
+
+
+def _one_class(seed: int) -> Case:
+    return _set(seed)[0], torch.zeros(300, dtype=torch.int64)
+
+
+def _collapsed(seed: int) -> Case:
+    return torch.ones(300, 8), _set(seed)[1]
+
+
+@pytest.mark.parametrize("case", [_cone, _few_huge_classes, _one_class, _collapsed])
+def test_is_done_exactly_where_it_has_to(
+    case: Callable[[int], Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(one_pass, "_MOST_POSITIVES", 10_000)
+    monkeypatch.setattr(one_pass, "count_pairs", None)
+    embeddings, labels = case(2)
+    if case is _one_class:
+        monkeypatch.setattr(one_pass, "_MOST_POSITIVES", 10**9)
+    got, wanted = score_embeddings(embeddings, labels), _exactly(embeddings, labels)
+    assert got.metrics() == pytest.approx(wanted.metrics(), nan_ok=True, rel=1e-12)
+
+
+@pytest.mark.parametrize("far", [1e-4, 0.01, 0.3, 0.99])
+def test_distance_at_far(far: float) -> None:
+    embeddings, labels = _set(9)
+    got = distance_at_far(embeddings, labels, far)
+    _reaches(got, far, embeddings, labels, step=1e-3)
+
+
+def test_progress_ascends_to_one() -> None:
+    shares: list[float] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiles.CpuTiles, "side", 64)
+        score_embeddings(*_set(1), progress=shares.append)
+    assert len(shares) > 10
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < shares[-1] == 1
+
+
+@pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad, torch.enable_grad])
+def test_any_mode_of_autograd(mode: Callable[[], torch.inference_mode]) -> None:
+    embeddings, labels = _set(4)
+    wanted = score_embeddings(embeddings, labels).metrics()
+    before = torch.get_num_threads()
+    with mode():
+        given = (embeddings * 2).requires_grad_(mode is torch.enable_grad)
+        torch.set_num_threads(2)
+        try:
+            assert score_embeddings(given, labels).metrics() == wanted
+            assert torch.get_num_threads() == 2
+        finally:
+            torch.set_num_threads(before)
+
+
+def test_the_same_again() -> None:
+    first, second = (score_embeddings(*_set(4)) for _ in range(2))
+    assert first.metrics() == second.metrics()
+    assert torch.equal(first.utility, second.utility)
+
+
+def test_order_and_scale_change_no_rank_and_hardly_a_count() -> None:
+    embeddings, labels = _set(4)
+    order = torch.randperm(300, generator=torch.Generator().manual_seed(0))
+    wanted = score_embeddings(embeddings, labels)
+    got = score_embeddings(embeddings[order] * 3, labels[order])
+    _ranks_alike(got, wanted)
+    assert got.opis == pytest.approx(wanted.opis, rel=1e-3)
+
+
+def test_per_class_adds_up() -> None:
+    got = score_embeddings(*_set(10))
+    table = got.per_class()
+    assert {len(column) for column in table.values()} == {len(got.classes)}
+    assert float(table["opis"].mean()) == pytest.approx(got.opis, rel=1e-12)
+    assert float(table["deviation"].mean()) == pytest.approx(0, abs=1e-12)
+    hits = (table["recall_at_1"] * table["samples"]).sum()
+    assert float(hits) / 300 == pytest.approx(got.recall_at_1, rel=1e-12)
+    assert table["label"].tolist() == got.classes.tolist()
+
+
+@pytest.mark.parametrize("k", [0, 17, -1])
+def test_recall_at_a_k_that_was_not_counted(k: int) -> None:
+    with pytest.raises(ValueError, match=rf"k \({k}\)"):
+        score_embeddings(*_set(0)).recall_at(k)
+
+
+def test_recall_at_k_grows_to_the_share_with_positives() -> None:
+    got = score_embeddings(*_set(11, noise=3.0))
+    recalls = [got.recall_at(k) for k in range(1, 17)]
+    assert recalls == sorted(recalls)
+    assert recalls[0] == got.recall_at_1
+    assert recalls[-1] <= 1 - got.singletons / 300
+    assert not math.isnan(recalls[-1])
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_cuda_scores_as_the_cpu(dtype: torch.dtype) -> None:
+    embeddings, labels = _set(12, n=3000, classes=300, dim=64)
+    wanted = score_embeddings(embeddings.to(dtype), labels)
+    got = score_embeddings(embeddings.to(dtype).cuda(), labels)
+    again = score_embeddings(embeddings.to(dtype).cuda(), labels.cuda())
+    _ranks_alike(got, wanted)
+    assert got.metrics() == pytest.approx(wanted.metrics(), rel=1e-3)
+    assert got.metrics() == again.metrics()
