@@ -10,6 +10,7 @@ from ray import tune
 from objectives import Calibration, InputError
 from trainer import SplitDataset, Trial, TrialConfig, TrialFailed, load_data
 from trainer.data import DataConfig
+from trainer.memory import keep_freed_memory
 
 __all__ = ["TrialTrainable"]
 
@@ -27,6 +28,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         """Begin the first trial."""
         # Ray hands a fresh actor one CPU's worth of work; torch would take every core.
         torch.set_num_threads(config["threads"])
+        keep_freed_memory()
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

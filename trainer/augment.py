@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["light_augment"]
+__all__ = ["augmentation_draws", "light_augment"]
 
 _SHIFT: Final = 0.1
 _SCALE: Final = 0.1
@@ -16,23 +16,32 @@ _BRIGHTNESS: Final = 0.1
 _CONTRAST: Final = 0.1
 
 
-def light_augment(images: Tensor, *, generator: torch.Generator, horizontal_flip: bool) -> Tensor:
-    """Shift, scale, rotate and tint each image by its own draw.
+def augmentation_draws(count: int, *, generator: torch.Generator) -> Tensor:
+    """Draw what `light_augment` does to a batch, 7 x B floats in [0, 1), on the generator's device.
+
+    Args:
+        count: B.
+        generator: Source of the draws: equal states give equal draws.
+    """
+    return torch.rand(7, count, generator=generator, device=generator.device)
+
+
+def light_augment(images: Tensor, draws: Tensor, *, horizontal_flip: bool) -> Tensor:
+    """Shift, scale, rotate and tint each image by its own draws.
 
     The shift is up to 10 % of the side either way, the scale 0.9 to 1.1, the rotation up to
     10 degrees either way; brightness moves by up to 0.1 and contrast by up to a tenth. What comes
-    into view repeats the border. Numbers are drawn on the generator's device.
+    into view repeats the border.
 
     Args:
         images: B x C x S x S floats in [0, 1].
-        generator: Source of the draws: equal states give equal images.
+        draws: 7 x B, from `augmentation_draws`, on the device of the images.
         horizontal_flip: Whether to mirror each image with probability one half.
 
     Returns:
         B x C x S x S floats in [0, 1].
     """
-    draws = torch.rand(7, len(images), generator=generator, device=generator.device)
-    draws = draws.to(images.device, images.dtype, non_blocking=True)
+    draws = draws.to(images.dtype)
     # Uniform in [-1, 1).
     across, down, zoom, angle, brightness, contrast = draws[:6] * 2 - 1
     mirror = (draws[6] >= 0.5).to(images.dtype) * 2 - 1 if horizontal_flip else None

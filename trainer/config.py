@@ -37,6 +37,10 @@ class TrialConfig(BaseModel):
     only to that loss; they are handed to pytorch-metric-learning under its own meanings, except
     ``smooth_ap_temperature``, which is that of `trainer.losses.smooth_ap_loss`.
 
+    ``micro_batch_size`` bounds how many images go through the model at once (None: the whole
+    batch does). The loss always sees the whole batch (`trainer.gradient_cache`); BatchNorm, where
+    the backbone has it, normalises each micro-batch by itself.
+
     Raises:
         pydantic.ValidationError: A value is out of its range, ``margin_positive`` is not greater
             than ``margin_negative``, or ``batch_size`` is not a multiple of
@@ -69,6 +73,7 @@ class TrialConfig(BaseModel):
     # batches
     batch_size: Annotated[int, Field(ge=2)] = 128
     samples_per_class: Annotated[int, Field(ge=2)] = 4
+    micro_batch_size: Annotated[int, Field(ge=2)] | None = None
     augmentation: Literal["none", "light"] = "light"
     horizontal_flip: bool = False
     # optimisation (AdamW, linear warm-up, then cosine to zero)

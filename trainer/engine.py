@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from objectives import Calibration, score_embeddings
-from trainer.augment import light_augment
+from trainer.augment import augmentation_draws, light_augment
 from trainer.config import TrialConfig
 from trainer.data import SplitDataset
+from trainer.device_images import DeviceImages, to_device, to_floats
 from trainer.embedder import Embedder
 from trainer.errors import TrialFailed
+from trainer.gradient_cache import backward_in_micro_batches
 from trainer.losses import EmbeddingLoss, build_loss
 from trainer.measurement import EvaluationSplit, Measurement
 from trainer.sampler import ClassBalancedBatches
@@ -57,6 +59,7 @@ class Trial:
         self._data = data
         self._device = device
         self._calibration = calibration
+        self._images = DeviceImages(data.dataset.images, device)
         torch.manual_seed(config.seed)
         self._batch_generator = torch.Generator().manual_seed(config.seed)
         self._augment_generator = torch.Generator(device).manual_seed(config.seed)
@@ -127,8 +130,8 @@ class Trial:
     def embed(self, indices: Tensor) -> Tensor:
         """Embed the images of these indices, N x D, without augmentation."""
         self.embedder.eval()
-        parts = [self.embedder(self._images(part)) for part in indices.split(_EMBED_BATCH)]
-        return torch.cat(parts)
+        parts = indices.split(min(_EMBED_BATCH, self.config.micro_batch_size or _EMBED_BATCH))
+        return torch.cat([self.embedder(to_floats(self._images.pixels(part))) for part in parts])
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the course depends on."""
@@ -167,25 +170,47 @@ class Trial:
         return mean
 
     def _train_step(self, batch: Tensor) -> Tensor:
-        images = self._images(self._data.train[batch])
-        if self.config.augmentation == "light":
-            images = light_augment(
-                images,
-                generator=self._augment_generator,
-                horizontal_flip=self.config.horizontal_flip,
-            )
-        labels = self._labels[batch].to(self._device, non_blocking=True)
-        loss: Tensor = self.loss(self.embedder(images), labels)
         self._optimizer.zero_grad()
-        loss.backward()
+        loss = self._backward(batch)
         self._optimizer.step()
         self._schedule.step()
+        return loss
+
+    def _backward(self, batch: Tensor) -> Tensor:
+        """Return the loss of a batch, and leave its gradients."""
+        labels = to_device(self._labels[batch], self._device)
+        embed, size = self._training_embedding(batch), self.config.micro_batch_size
+
+        def judge(embeddings: Tensor) -> Tensor:
+            loss: Tensor = self.loss(embeddings, labels)
+            return loss
+
+        if size is not None and size < len(batch):
+            return backward_in_micro_batches(
+                self.embedder, embed, judge, batch_size=len(batch), micro_batch_size=size
+            )
+        loss = judge(embed(slice(0, len(batch))))
+        loss.backward()
         return loss.detach()
 
-    def _images(self, indices: Tensor) -> Tensor:
-        """B x C x S x S floats in [0, 1] on the device."""
-        pixels = self._data.dataset.images.batch(indices)
-        return pixels.to(self._device, non_blocking=True).float().div_(255)
+    def _training_embedding(self, batch: Tensor) -> Callable[[slice], Tensor]:
+        """Return what embeds rows of a batch, augmented alike however often they are asked for.
+
+        Between calls a batch is held as bytes.
+        """
+        pixels = self._images.pixels(self._data.train[batch])
+        draws = None
+        if self.config.augmentation == "light":
+            draws = augmentation_draws(len(batch), generator=self._augment_generator)
+
+        def embed(rows: slice) -> Tensor:
+            images, flip = to_floats(pixels[rows]), self.config.horizontal_flip
+            if draws is not None:
+                images = light_augment(images, draws[:, rows], horizontal_flip=flip)
+            embeddings: Tensor = self.embedder(images)
+            return embeddings
+
+        return embed
 
 
 def run_trial(
@@ -232,7 +257,7 @@ def _optimizer(
     if proxies:
         rate = config.learning_rate * config.proxy_learning_rate_factor
         groups = [*groups, {"params": proxies, "lr": rate, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
 
 
 def _schedule(

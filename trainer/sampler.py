@@ -35,7 +35,8 @@ class ClassBalancedBatches:
         samples_per_class: int,
         generator: torch.Generator,
     ) -> None:
-        self._members = [(labels == label).nonzero()[:, 0] for label in torch.unique(labels)]
+        _, counts = torch.unique(labels, return_counts=True)
+        self._members = labels.argsort(stable=True).split(counts.tolist())
         self._classes_per_batch = batch_size // samples_per_class
         self._samples_per_class = samples_per_class
         self._generator = generator

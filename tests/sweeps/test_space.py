@@ -423,6 +423,16 @@ def test_what_is_refused(raw: Raw, fixed: dict[str, Any], said: str) -> None:
     assert "\n" not in str(raised.value)
 
 
+def test_a_micro_batch_is_fixed_or_listed() -> None:
+    for value in (None, 32):
+        space = SearchSpace({"batch_size": Choices(choices=(64,))}, {"micro_batch_size": value})
+        assert space.config({"batch_size": 64}).micro_batch_size == value
+    listed = SearchSpace({"micro_batch_size": Choices(choices=(32, 64))}, {})
+    assert listed.suggest(Dice(0))["micro_batch_size"] in (32, 64)
+    with pytest.raises(InputError, match=r"^space\.micro_batch_size: takes no range; list its"):
+        SearchSpace({"micro_batch_size": Range(low=32, high=64)}, {})
+
+
 def test_a_control_has_its_weights_off_whatever_is_fixed() -> None:
     for _, config in SearchSpace({}, {"weight_positive": 2.0, "loss": "arcface"}).controls():
         assert [getattr(config, name) for name in TCM_WEIGHTS] == [0, 0]

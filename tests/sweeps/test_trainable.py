@@ -56,3 +56,12 @@ def test_what_cannot_begin_fails_the_trial_and_the_actor_lives_on(
     good = TrialConfig(batch_size=16, embedding_dim=8, epochs=1).model_dump()
     assert trainable.reset_config(trainable._config | {"trial": good})
     assert trainable.step()["measurement"].epoch == 1
+
+
+def test_an_actor_takes_its_threads_and_keeps_freed_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    monkeypatch.setattr(sweeps.trainable, "keep_freed_memory", lambda: asked.append("memory"))
+    trainable = begun(monkeypatch)
+    trainable.setup(trainable._config | {"threads": 3})
+    assert asked == [3, "memory"]

@@ -3,11 +3,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from trainer.augment import light_augment
+from trainer.augment import augmentation_draws, light_augment
 
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def augmented(images: Tensor, generator: torch.Generator, *, flip: bool) -> Tensor:
+    draws = augmentation_draws(len(images), generator=generator)
+    return light_augment(images, draws, horizontal_flip=flip)
 
 
 def dot(side: int = 65) -> Tensor:
@@ -38,8 +43,8 @@ def test_keeps_shape_range_and_repeats(
 ) -> None:
     images = torch.rand(batch, channels, side, side, generator=seeded(seed))
     before = images.clone()
-    once = light_augment(images, generator=seeded(seed), horizontal_flip=flip)
-    again = light_augment(images, generator=seeded(seed), horizontal_flip=flip)
+    once = augmented(images, seeded(seed), flip=flip)
+    again = augmented(images, seeded(seed), flip=flip)
     assert once.shape == images.shape
     assert once.dtype == images.dtype
     assert once.min() >= 0
@@ -49,14 +54,14 @@ def test_keeps_shape_range_and_repeats(
 
 
 def test_each_image_has_its_own_draw() -> None:
-    found = light_augment(dot(33)[:8], generator=seeded(), horizontal_flip=False)
+    found = augmented(dot(33)[:8], seeded(), flip=False)
     for first in range(8):
         for second in range(first):
             assert not torch.allclose(found[first], found[second], atol=0.01)
 
 
 def test_moves_stay_within_their_bounds() -> None:
-    places = centres(light_augment(dot(), generator=seeded(), horizontal_flip=False))
+    places = centres(augmented(dot(), seeded(), flip=False))
     # x: 0.4 / 0.9 by scale and 0.2 / 0.9 by shift; y: the shift and the turn of 10 degrees.
     assert places[:, 0].max() <= 0.4 * 1.1 + 0.2 * 1.1 + 0.05
     assert places[:, 0].min() >= 0.4 * 0.9 * 0.98 - 0.2 * 1.1 - 0.05
@@ -66,8 +71,8 @@ def test_moves_stay_within_their_bounds() -> None:
 
 
 def test_flips_half_and_only_when_asked() -> None:
-    plain = centres(light_augment(dot(), generator=seeded(), horizontal_flip=False))
-    flipped = centres(light_augment(dot(), generator=seeded(), horizontal_flip=True))
+    plain = centres(augmented(dot(), seeded(), flip=False))
+    flipped = centres(augmented(dot(), seeded(), flip=True))
     assert (plain[:, 0] > 0).all()
     share = (flipped[:, 0] < 0).float().mean()
     assert 0.35 < share < 0.65
@@ -77,7 +82,7 @@ def test_flips_half_and_only_when_asked() -> None:
 
 def test_border_is_repeated_and_light_varies() -> None:
     grey = torch.full((200, 3, 16, 16), 0.5)
-    found = light_augment(grey, generator=seeded(), horizontal_flip=False)
+    found = augmented(grey, seeded(), flip=False)
     # A flat image stays flat: nothing black comes in from outside.
     assert (found.amax((1, 2, 3)) - found.amin((1, 2, 3))).max() < 1e-5
     level = found.mean((1, 2, 3))
@@ -88,7 +93,7 @@ def test_border_is_repeated_and_light_varies() -> None:
 def test_contrast_varies_about_the_mean() -> None:
     board = torch.full((200, 1, 16, 16), 0.3)
     board[..., 8:] = 0.7
-    found = light_augment(board, generator=seeded(), horizontal_flip=False)
+    found = augmented(board, seeded(), flip=False)
     spread = found.amax((1, 2, 3)) - found.amin((1, 2, 3))
     assert 0.36 - 1e-3 <= spread.min() < 0.375
     assert 0.425 < spread.max() <= 0.44 + 1e-3

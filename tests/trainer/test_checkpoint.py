@@ -17,9 +17,20 @@ def course(trial, epochs):
     return found
 
 
-@pytest.mark.parametrize("loss", ["smooth_ap", "proxy_anchor", "arcface"])
-def test_a_resumed_trial_takes_the_same_course(loss, make_config, make_trial, tmp_path):
-    config = make_config(loss=loss, epochs=4, augmentation="light", horizontal_flip=True)
+@pytest.mark.parametrize(
+    ("loss", "micro_batch_size"),
+    [("smooth_ap", None), ("proxy_anchor", None), ("arcface", None), ("proxy_anchor", 6)],
+)
+def test_a_resumed_trial_takes_the_same_course(
+    loss, micro_batch_size, make_config, make_trial, tmp_path
+):
+    config = make_config(
+        loss=loss,
+        micro_batch_size=micro_batch_size,
+        epochs=4,
+        augmentation="light",
+        horizontal_flip=True,
+    )
 
     def fresh():
         trial = make_trial(config)

@@ -130,3 +130,44 @@ def test_only_weights_are_saved_and_building_one_leaves_no_trace():
     assert all(
         torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)
     )
+
+
+def test_channels_come_last_in_memory_and_first_in_shape():
+    torch.manual_seed(0)
+    model = embedder(channels=3)
+    plain = embedder(channels=3).to(memory_format=torch.contiguous_format)
+    plain.load_state_dict(model.state_dict())
+    seen = []
+    model.trunk.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    batch = images(channels=3)
+    embeddings = model(batch)
+    assert seen[0].shape == batch.shape
+    assert seen[0].is_contiguous(memory_format=torch.channels_last)
+    kernels = [p for p in model.parameters() if p.ndim == 4]
+    assert all(p.is_contiguous(memory_format=torch.channels_last) for p in kernels)
+    with torch.no_grad():
+        features = plain.trunk((batch - plain.mean) / plain.std)
+        expected = torch.nn.functional.normalize(plain.head(features), dim=1)
+    assert torch.allclose(embeddings, expected, atol=1e-5)
+
+
+def test_float64_stays_float64():
+    model = embedder().double()
+    assert model(images().double()).dtype == torch.float64
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_cuda_the_trunk_computes_in_half_precision_and_embeddings_are_float32():
+    torch.manual_seed(0)
+    model = embedder(channels=3)
+    batch = images(channels=3)
+    expected = model.eval()(batch)
+    seen = []
+    model.cuda().trunk.register_forward_hook(lambda *args: seen.append(args[2].dtype))
+    found = model(batch.cuda())
+    half = torch.cuda.is_bf16_supported(including_emulation=False)
+    assert seen == [torch.bfloat16 if half else torch.float32]
+    assert found.dtype == torch.float32
+    assert torch.allclose(found.norm(dim=1).cpu(), torch.ones(3), atol=1e-6)
+    assert (found.cpu() * expected).sum(1).min() > 0.99

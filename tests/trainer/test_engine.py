@@ -155,6 +155,16 @@ def test_embeddings_come_in_the_order_of_the_indices(make_config, make_trial, ma
         assert torch.allclose(embeddings[row], trial.embed(indices[row : row + 1])[0], atol=1e-5)
 
 
+def test_embedding_keeps_to_the_micro_batch(make_config, make_trial, data):
+    trial = make_trial(make_config(micro_batch_size=5))
+    rows: list[int] = []
+    trial.embedder.register_forward_pre_hook(lambda _, args: rows.append(len(args[0])))
+    parts = trial.embed(data.validation)
+    assert sum(rows) == len(data.validation)
+    assert max(rows) == 5
+    assert torch.allclose(parts, make_trial(make_config()).embed(data.validation), atol=1e-6)
+
+
 def test_training_labels_need_not_begin_at_zero(make_config, make_trial, data):
     assert data.dataset.labels[data.train].min() == 12
     trial = make_trial(make_config(loss="proxy_anchor"))
@@ -261,6 +271,43 @@ def test_a_transformer_trains(make_config, make_data):
     config = make_config(backbone="test_vit", epochs=1)
     (measured,) = measure(config, make_data(size=32, channels=3))
     assert math.isfinite(measured.metrics["train_loss"])
+
+
+@pytest.mark.parametrize("size", [None, 16, 17, 4000])
+def test_a_micro_batch_as_large_as_the_batch_changes_nothing(size, make_config, make_trial):
+    changes = {"augmentation": "light", "horizontal_flip": True}
+    plain = first_losses(make_trial(make_config(**changes)))
+    assert first_losses(make_trial(make_config(**changes, micro_batch_size=size))) == plain
+
+
+@pytest.mark.parametrize("loss", ["smooth_ap", "proxy_anchor"])
+def test_micro_batches_take_the_course_of_whole_batches(loss, make_config, make_data, make_trial):
+    def begun(size: int | None) -> Trial:
+        # Without BatchNorm. Adam's first steps are signs: only a tiny rate keeps two courses near.
+        changes = {"backbone": "test_vit", "augmentation": "light", "learning_rate": 1e-6}
+        config = make_config(loss=loss, micro_batch_size=size, **changes)
+        return make_trial(config, make_data(size=32))
+
+    whole, parts = begun(None), begun(6)
+    rows: list[int] = []
+    parts.embedder.register_forward_pre_hook(lambda _, args: rows.append(len(args[0])))
+    assert first_losses(parts) == pytest.approx(first_losses(whole), abs=1e-5)
+    assert rows == [5, 5, 6] * 2 * 4
+    for one, other in zip(whole.embedder.parameters(), parts.embedder.parameters(), strict=True):
+        largest = max(1.0, float(one.grad.abs().max()))
+        assert (one.grad - other.grad).abs().max() <= 1e-4 * largest
+
+
+def test_fused_steps_are_adamw_steps(make_config, make_trial):
+    fused, plain = (make_trial(make_config(weight_decay=0.1)) for _ in range(2))
+    for group in plain._optimizer.param_groups:
+        group.update(fused=False, foreach=False)
+    assert all(group["fused"] for group in fused._optimizer.param_groups)
+    batch = next(iter(fused._batches))
+    for trial in (fused, plain):
+        trial._train_step(batch)
+    for one, other in zip(fused.embedder.parameters(), plain.embedder.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-7)
 
 
 def rates(trial: Trial, steps: int) -> list[list[float]]:
@@ -378,9 +425,14 @@ class HostReads(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
+@pytest.mark.parametrize("micro_batch_size", [None, 5])
 @pytest.mark.parametrize("augmentation", ["none", "light"])
-def test_a_step_never_waits_for_the_device(augmentation, make_config, make_trial):
-    trial = make_trial(make_config(augmentation=augmentation, horizontal_flip=True))
+def test_a_step_never_waits_for_the_device(augmentation, micro_batch_size, make_config, make_trial):
+    trial = make_trial(
+        make_config(
+            augmentation=augmentation, horizontal_flip=True, micro_batch_size=micro_batch_size
+        )
+    )
     batches = list(trial._batches)
     reads = HostReads(trial._optimizer)
     with reads:
@@ -396,9 +448,10 @@ def test_a_step_never_waits_for_the_device(augmentation, make_config, make_trial
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_step_never_waits_for_a_cuda_device(make_config, data):
+@pytest.mark.parametrize("micro_batch_size", [None, 5])
+def test_a_step_never_waits_for_a_cuda_device(micro_batch_size, make_config, data):
     trial = Trial(
-        make_config(augmentation="light"),
+        make_config(augmentation="light", micro_batch_size=micro_batch_size),
         data,
         device=torch.device("cuda"),
         calibration=Calibration(),

@@ -99,6 +99,14 @@ def test_the_generators_state_is_the_samplers_state():
     assert epochs(batches(labels, seed=6)) != epochs(batches(labels, seed=5))
 
 
+def test_members_of_scattered_classes_are_found():
+    labels = torch.randint(9, (200,), generator=torch.Generator().manual_seed(2)) * 5
+    members = batches(labels)._members
+    assert [found.tolist() for found in members] == [
+        [place for place in range(200) if labels[place] == label] for label in range(0, 45, 5)
+    ]
+
+
 def test_an_epoch_is_at_least_one_batch():
     labels = torch.tensor([3, 3, 8, 8])
     assert len(batches(labels, batch_size=100, samples_per_class=50)) == 1

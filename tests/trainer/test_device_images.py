@@ -1,0 +1,82 @@
+import gc
+
+import pytest
+import torch
+from torch import Tensor
+
+import trainer.device_images
+from trainer.data import TensorImages
+from trainer.device_images import DeviceImages, to_device, to_floats
+
+CPU, META = torch.device("cpu"), torch.device("meta")
+
+
+def images(count: int = 6) -> TensorImages:
+    pixels = torch.randint(256, (count, 3, 4, 4), dtype=torch.uint8)
+    return TensorImages(pixels=pixels)
+
+
+def test_pixels_come_as_they_are_asked_for():
+    held = images()
+    indices = torch.tensor([4, 0, 4])
+    found = DeviceImages(held, CPU).pixels(indices)
+    assert found.dtype == torch.uint8
+    assert torch.equal(found, held.pixels[[4, 0, 4]])
+
+
+def test_floats_span_zero_to_one():
+    floats = to_floats(torch.tensor([0, 51, 255], dtype=torch.uint8))
+    assert floats.tolist() == pytest.approx([0, 0.2, 1])
+    assert floats.dtype == torch.float32
+
+
+def test_the_cpu_holds_no_second_copy():
+    held = images()
+    DeviceImages(held, CPU)
+    assert held not in trainer.device_images._RESIDENT
+    assert to_device(held.pixels, CPU) is held.pixels
+
+
+def test_one_copy_on_the_device_for_all_trials(monkeypatch):
+    monkeypatch.setattr(trainer.device_images, "_fits", lambda *_: True)
+    held, others = images(), images()
+    first, second = DeviceImages(held, META), DeviceImages(held, META)
+    assert first._resident is second._resident
+    assert first._resident.device == META
+    assert DeviceImages(others, META)._resident is not first._resident
+    assert len(trainer.device_images._RESIDENT) == 2
+    del held, others, first, second
+    gc.collect()
+    assert len(trainer.device_images._RESIDENT) == 0
+
+
+def test_what_does_not_lie_in_memory_is_copied_batch_by_batch(monkeypatch):
+    monkeypatch.setattr(trainer.device_images, "_fits", lambda *_: True)
+
+    class Decoded:
+        channels, size = 3, 4
+
+        def __len__(self) -> int:
+            return 6
+
+        def batch(self, indices: Tensor) -> Tensor:
+            return indices.to(torch.uint8).reshape(-1, 1, 1, 1).expand(-1, 3, 4, 4)
+
+    found = DeviceImages(Decoded(), CPU).pixels(torch.tensor([5, 2]))
+    assert found[:, 0, 0, 0].tolist() == [5, 2]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("fits", [True, False])
+def test_cuda_sees_the_same_pixels(fits, monkeypatch):
+    monkeypatch.setattr(trainer.device_images, "_fits", lambda *_: fits)
+    held, indices = images(), torch.tensor([4, 0, 4])
+    on_device = DeviceImages(held, torch.device("cuda"))
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found = on_device.pixels(indices)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert found.is_cuda
+    assert torch.equal(found.cpu(), held.pixels[indices])

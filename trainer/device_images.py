@@ -1,0 +1,72 @@
+"""Images for the device that trains, fetched without making the host wait for it."""
+
+from typing import Final
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from trainer.data import Images, TensorImages
+
+__all__ = ["DeviceImages", "to_device", "to_floats"]
+
+# Images that take up to this share of a CUDA device's free memory are kept there: several trials
+# may share the device, each in a process of its own.
+_SHARE: Final = 1 / 8
+# One copy for all trials of a process, as long as the images themselves live.
+_RESIDENT: Final[WeakKeyDictionary[TensorImages, dict[torch.device, Tensor]]] = WeakKeyDictionary()
+
+
+class DeviceImages:
+    """N images as a device sees them.
+
+    Pixels in memory are copied to a CUDA device once, where they fit there, for this trial and
+    those that come after it in the process. All else is copied batch by batch.
+
+    Args:
+        images: The images, on the CPU.
+        device: Where they are wanted.
+    """
+
+    def __init__(self, images: Images, device: torch.device) -> None:
+        self._images = images
+        self._device = device
+        self._resident: Tensor | None = None
+        if isinstance(images, TensorImages) and _fits(images, device):
+            self._resident = _resident(images, device)
+
+    def pixels(self, indices: Tensor) -> Tensor:
+        """Return the images at ``indices`` (B int64, on the CPU) as B x C x S x S uint8.
+
+        Raises:
+            objectives.InputError: A file is gone or cannot be decoded.
+        """
+        if self._resident is None:
+            return to_device(self._images.batch(indices), self._device)
+        return self._resident[to_device(indices, self._device)]
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy a tensor from the CPU: from pinned memory, or the host would wait for the copy."""
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
+def to_floats(pixels: Tensor) -> Tensor:
+    """Map uint8 to floats in [0, 1]."""
+    return pixels.float().div_(255)
+
+
+def _fits(images: TensorImages, device: torch.device) -> bool:
+    if device.type != "cuda":
+        return False
+    free, _ = torch.cuda.mem_get_info(device)
+    return images.pixels.nbytes <= free * _SHARE or device in _RESIDENT.get(images, {})
+
+
+def _resident(images: TensorImages, device: torch.device) -> Tensor:
+    copies = _RESIDENT.setdefault(images, {})
+    if device not in copies:
+        copies[device] = images.pixels.to(device)
+    return copies[device]
