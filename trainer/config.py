@@ -35,7 +35,7 @@ class TrialConfig(BaseModel):
     Margins are cosine similarities in [-1, 1]. ``weight_positive = weight_negative = 0`` switches
     the TCM term off: such a trial is a control. The fields that begin with a loss's name matter
     only to that loss; they are handed to pytorch-metric-learning under its own meanings, except
-    ``smooth_ap_temperature``, which is that of `trainer.losses.smooth_ap_loss`.
+    those of `trainer.losses.smooth_ap_loss` and `trainer.losses.recall_at_k_loss`.
 
     ``micro_batch_size`` bounds how many images go through the model at once (None: the whole
     batch does). The loss always sees the whole batch (`trainer.gradient_cache`); BatchNorm, where
@@ -60,6 +60,9 @@ class TrialConfig(BaseModel):
     weight_positive: _NonNegative = 1.0
     weight_negative: _NonNegative = 1.0
     smooth_ap_temperature: _Positive = 0.01
+    recall_at_k_temperature: _Positive = 0.01
+    recall_at_k_rank_temperature: _Positive = 1.0
+    recall_at_k_mixup: bool = False
     proxy_anchor_margin: _NonNegative = 0.1
     proxy_anchor_alpha: _Positive = 32.0
     arcface_margin: _NonNegative = 28.6

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from objectives.errors import InputError
+from trainer.losses.recall_at_k import RecallAtKLoss
 from trainer.losses.smooth_ap import SmoothAPLoss
 from trainer.losses.tcm import TCMLoss
 
@@ -74,8 +75,8 @@ def build_loss(config: TrialConfig, *, num_classes: int, balanced: bool = False)
     Args:
         config: The trial.
         num_classes: Number of training classes, >= 1; a proxy loss learns one proxy for each.
-        balanced: Whether no batch has more than ``config.samples_per_class`` of a class. Smooth-AP
-            then needs less memory on CUDA, and is NaN where it is not so.
+        balanced: Whether no batch has more than ``config.samples_per_class`` of a class. The
+            ranking losses then need less time on CUDA, and are NaN where it is not so.
 
     Raises:
         InputError: ``config.loss`` is unknown.
@@ -138,6 +139,15 @@ def _pml_miners() -> Any:
 
 def _smooth_ap(config: TrialConfig, _classes: int, most_positives: int | None) -> nn.Module:
     return SmoothAPLoss(temperature=config.smooth_ap_temperature, max_positives=most_positives)
+
+
+def _recall_at_k(config: TrialConfig, _classes: int, most_positives: int | None) -> nn.Module:
+    return RecallAtKLoss(
+        temperature=config.recall_at_k_temperature,
+        rank_temperature=config.recall_at_k_rank_temperature,
+        mixup=config.recall_at_k_mixup,
+        max_positives=most_positives,
+    )
 
 
 def _proxy_anchor(config: TrialConfig, num_classes: int, _most: int | None) -> nn.Module:
@@ -207,6 +217,7 @@ def _table(records: Iterable[LossRecord]) -> Mapping[str, LossRecord]:
 LOSSES: Final[Mapping[str, LossRecord]] = _table(
     (
         LossRecord(name="smooth_ap", build=_smooth_ap),
+        LossRecord(name="recall_at_k", build=_recall_at_k),
         LossRecord(name="proxy_anchor", build=_proxy_anchor),
         LossRecord(name="arcface", build=_arcface),
         LossRecord(name="multi_similarity", build=_multi_similarity),

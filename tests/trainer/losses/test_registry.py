@@ -11,13 +11,14 @@ from torch import Tensor
 
 from objectives.errors import InputError
 from trainer.config import TrialConfig
-from trainer.losses import LOSSES, build_loss, smooth_ap_loss, tcm_loss
+from trainer.losses import LOSSES, build_loss, recall_at_k_loss, smooth_ap_loss, tcm_loss
 from trainer.losses.registry import LossRecord, _table, get_loss
 
 CLASSES, DIM = 4, 16
 # Loss of `batch()` after torch.manual_seed(0), without TCM; TCM adds TCM_FROZEN.
 FROZEN = {
     "smooth_ap": 0.430777,
+    "recall_at_k": 0.346509,
     "proxy_anchor": 25.484808,
     "arcface": 49.479572,
     "multi_similarity": 0.754458,
@@ -92,6 +93,10 @@ def expected_base(name: str, embeddings: Tensor, labels: Tensor) -> Tensor:
     torch.manual_seed(0)
     if name == "smooth_ap":
         return smooth_ap_loss(embeddings, labels, temperature=0.05)
+    if name == "recall_at_k":
+        return recall_at_k_loss(
+            embeddings, labels, temperature=0.05, rank_temperature=2.0, mixup=True
+        )
     if name == "proxy_anchor":
         return pml_losses.ProxyAnchorLoss(CLASSES, DIM, margin=0.2, alpha=16)(embeddings, labels)
     if name == "arcface":
@@ -109,6 +114,9 @@ def expected_base(name: str, embeddings: Tensor, labels: Tensor) -> Tensor:
 
 CHANGED = {
     "smooth_ap_temperature": 0.05,
+    "recall_at_k_temperature": 0.05,
+    "recall_at_k_rank_temperature": 2.0,
+    "recall_at_k_mixup": True,
     "proxy_anchor_margin": 0.2,
     "proxy_anchor_alpha": 16.0,
     "arcface_margin": 20.0,
@@ -126,6 +134,7 @@ CHANGED = {
 def test_every_field_reaches_its_loss_and_a_control_is_the_base_loss(name):
     embeddings, labels = batch()
     loss = built(trial(name, 0.0, **CHANGED))
+    torch.manual_seed(0)
     assert loss.tcm is None
     assert loss(embeddings, labels).item() == pytest.approx(
         expected_base(name, embeddings, labels).item(), abs=1e-7

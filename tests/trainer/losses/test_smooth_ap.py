@@ -10,7 +10,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd import gradcheck
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from trainer.losses import SmoothAPLoss, smooth_ap, smooth_ap_loss
+from trainer.losses import SmoothAPLoss, ranking, smooth_ap_loss
 
 LAYOUTS = {
     "one class": [3, 3, 3, 3],
@@ -58,18 +58,24 @@ def cosine(first: list[float], second: list[float]) -> float:
 
 
 def oracle(
-    embeddings: Tensor, labels: list[int], temperature: float, *, with_query: bool = False
+    embeddings: Tensor,
+    labels: list[int],
+    temperature: float,
+    *,
+    with_query: bool = False,
+    references: tuple[Tensor, list[int]] | None = None,
 ) -> float:
     """The definition, one query, positive and other sample at a time.
 
     ``with_query`` has each query in its own ranking, as its own positive.
     """
-    rows = embeddings.tolist()
+    queries = embeddings.tolist()
+    rows, row_labels = (references[0].tolist(), references[1]) if references else (queries, labels)
     precisions = []
-    for q in range(len(rows)):
-        s = [cosine(rows[q], row) for row in rows]
-        others = [j for j in range(len(rows)) if j != q or with_query]
-        positives = [j for j in others if labels[j] == labels[q]]
+    for q, query in enumerate(queries):
+        s = [cosine(query, row) for row in rows]
+        others = [j for j in range(len(rows)) if j != q or with_query or references]
+        positives = [j for j in others if row_labels[j] == labels[q]]
         if not positives:
             continue
         total = 0.0
@@ -80,7 +86,7 @@ def oracle(
                     continue
                 above = sigmoid((s[j] - s[p]) / temperature)
                 rank_all += above
-                rank_positive += above if labels[j] == labels[q] else 0.0
+                rank_positive += above if row_labels[j] == labels[q] else 0.0
             total += rank_positive / rank_all
         precisions.append(total / len(positives))
     return 1 - sum(precisions) / len(precisions) if precisions else 0.0
@@ -103,6 +109,75 @@ def test_equals_the_loop_for_any_layout(labels, seed, temperature, slack):
         max_positives=None if slack is None else max(1, most + slack),
     )
     assert loss.item() == pytest.approx(oracle(embeddings, labels, temperature), abs=1e-10)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    labels=st.lists(st.integers(0, 4), min_size=1, max_size=6),
+    ref_labels=st.lists(st.integers(0, 5), min_size=1, max_size=9),
+    seed=st.integers(0, 99),
+    bounded=st.booleans(),
+)
+def test_references_equal_the_loop(labels, ref_labels, seed, bounded):
+    embeddings, references = (
+        random_embeddings(len(part), seed=seed + start)
+        for part, start in ((labels, 0), (ref_labels, 100))
+    )
+    loss = smooth_ap_loss(
+        embeddings,
+        torch.tensor(labels),
+        temperature=0.1,
+        max_positives=9 if bounded else None,
+        ref_embeddings=references,
+        ref_labels=torch.tensor(ref_labels),
+    )
+    expected = oracle(embeddings, labels, 0.1, references=(references, ref_labels))
+    assert loss.item() == pytest.approx(expected, abs=1e-10)
+
+
+def test_gradients_of_references():
+    labels, ref_labels = torch.tensor([3, 0, 0, 7]), torch.tensor([0, 1, 0, 3, 1, 0])
+    embeddings = random_embeddings(4, dim=3, seed=1).requires_grad_()
+    references = random_embeddings(6, dim=3, seed=2).requires_grad_()
+    module = SmoothAPLoss(temperature=0.2)
+    assert gradcheck(lambda e, r: module(e, labels, r, ref_labels), (embeddings, references))
+    assert gradcheck(lambda e: module(e, labels, references.detach(), ref_labels), (embeddings,))
+    assert gradcheck(lambda r: module(embeddings.detach(), labels, r, ref_labels), (references,))
+
+
+def test_references_in_double_make_the_loss_double():
+    embeddings, labels = random_embeddings(4).float().requires_grad_(), torch.tensor([0, 0, 1, 1])
+    loss = smooth_ap_loss(
+        embeddings, labels, ref_embeddings=random_embeddings(4, seed=1), ref_labels=labels
+    )
+    loss.backward()
+    assert loss.dtype == torch.float64
+    assert embeddings.grad.dtype == torch.float32
+
+
+def test_differentiating_twice_raises():
+    embeddings = random_embeddings(6).requires_grad_()
+    loss = smooth_ap_loss(embeddings, torch.arange(6) // 3, temperature=0.1)
+    with pytest.raises(RuntimeError, match="twice"):
+        torch.autograd.grad(loss, embeddings, create_graph=True)
+
+
+def test_autocast_does_not_reach_the_backward_pass():
+    labels = torch.arange(8) // 2
+    plain, autocast = (random_embeddings(8).float().requires_grad_() for _ in range(2))
+    smooth_ap_loss(plain, labels, temperature=0.1).backward()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        smooth_ap_loss(autocast, labels, temperature=0.1).backward()
+    assert torch.equal(plain.grad, autocast.grad)
+
+
+@pytest.mark.parametrize("extreme", [2**62, -(2**63) + 1])
+def test_any_integers_are_labels(extreme):
+    embeddings = random_embeddings(5)
+    loss = smooth_ap_loss(embeddings, torch.tensor([extreme, 3, extreme, 3, 3]))
+    assert loss == smooth_ap_loss(embeddings, torch.tensor([0, 1, 0, 1, 1]))
+    small = smooth_ap_loss(embeddings, torch.tensor([9, 200, 9, 200, 200], dtype=torch.uint8))
+    assert loss == small
 
 
 @pytest.mark.parametrize("labels", LAYOUTS.values(), ids=LAYOUTS.keys())
@@ -174,7 +249,7 @@ def test_chunks_of_queries_change_nothing(rows, monkeypatch):
     chunked = random_embeddings(8).requires_grad_()
     expected = smooth_ap_loss(whole, labels, temperature=0.1)
     expected.backward()
-    monkeypatch.setattr(smooth_ap, "_MAX_TRIPLES", rows * 8 * 3)
+    monkeypatch.setattr(ranking, "_MAX_TRIPLES_CPU", rows * 8 * 2)
     loss = smooth_ap_loss(chunked, labels, temperature=0.1)
     loss.backward()
     assert loss.item() == pytest.approx(expected.item(), abs=1e-12)
@@ -223,15 +298,24 @@ def test_memory_is_batch_by_positives_by_batch_and_nothing_waits():
     assert not sizes.operations & waits
 
 
+def test_chunks_bound_the_memory(monkeypatch):
+    monkeypatch.setattr(ranking, "_MAX_TRIPLES_CPU", 4096)
+    embeddings = torch.randn(64, 16, requires_grad=True)
+    with Sizes() as sizes:
+        smooth_ap_loss(embeddings, torch.zeros(64, dtype=torch.int64)).backward()
+    assert sizes.largest <= 4096
+
+
 @pytest.mark.parametrize("max_positives", [None, 3])
 def test_nothing_waits_for_a_cuda_device(max_positives):
     # A fake device has no data: an operation that reads it raises.
     with FakeTensorMode():
         embeddings = torch.empty(8, 4, device="cuda")
         labels = torch.empty(8, dtype=torch.int64, device="cuda")
-        loss = smooth_ap_loss(embeddings, labels, max_positives=max_positives)
-        assert loss.shape == ()
-        assert loss.device.type == "cuda"
+        for references in ({}, {"ref_embeddings": embeddings, "ref_labels": labels}):
+            loss = smooth_ap_loss(embeddings, labels, max_positives=max_positives, **references)
+            assert loss.shape == ()
+            assert loss.device.type == "cuda"
 
 
 @pytest.mark.parametrize(
@@ -254,6 +338,30 @@ def test_wrong_shapes_raise():
         smooth_ap_loss(torch.randn(4), torch.zeros(4, dtype=torch.int64))
     with pytest.raises(ValueError, match="labels"):
         smooth_ap_loss(torch.randn(4, 2), torch.zeros(3, dtype=torch.int64))
+
+
+@pytest.mark.parametrize(
+    ("references", "named"),
+    [
+        ({"ref_embeddings": torch.randn(3, 2)}, "together"),
+        ({"ref_labels": torch.zeros(3, dtype=torch.int64)}, "together"),
+        (
+            {"ref_embeddings": torch.randn(3, 5), "ref_labels": torch.zeros(3, dtype=torch.int64)},
+            "2 columns .* not 5",
+        ),
+        (
+            {"ref_embeddings": torch.randn(3, 2), "ref_labels": torch.zeros(4, dtype=torch.int64)},
+            "ref_labels must be 3",
+        ),
+        (
+            {"ref_embeddings": torch.randn(0, 2), "ref_labels": torch.zeros(0, dtype=torch.int64)},
+            "ref_embeddings must be",
+        ),
+    ],
+)
+def test_wrong_references_raise(references, named):
+    with pytest.raises(ValueError, match=named):
+        smooth_ap_loss(torch.randn(4, 2), torch.zeros(4, dtype=torch.int64), **references)
 
 
 def test_module_is_the_function():

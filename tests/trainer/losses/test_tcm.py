@@ -47,16 +47,18 @@ def oracle(
     margin_negative: float,
     weight_positive: float = 1.0,
     weight_negative: float = 1.0,
+    references: tuple[Tensor, list[int]] | None = None,
 ) -> float:
-    """Over unordered pairs, one by one."""
+    """Over unordered pairs, or those of a sample and a reference, one by one."""
     rows = embeddings.tolist()
+    others, other_labels = (references[0].tolist(), references[1]) if references else (rows, labels)
     positives, negatives = [], []
     for i in range(len(rows)):
-        for j in range(i + 1, len(rows)):
-            s = cosine(rows[i], rows[j])
-            if labels[i] == labels[j] and s <= margin_positive:
+        for j in range(0 if references else i + 1, len(others)):
+            s = cosine(rows[i], others[j])
+            if labels[i] == other_labels[j] and s <= margin_positive:
                 positives.append(margin_positive - s)
-            if labels[i] != labels[j] and s >= margin_negative:
+            if labels[i] != other_labels[j] and s >= margin_negative:
                 negatives.append(s - margin_negative)
     loss = 0.0
     if positives:
@@ -84,6 +86,64 @@ def test_equals_the_loop_over_pairs_for_any_layout(labels, seed, margins, weight
         weight_negative=weights[1],
     )
     assert loss.item() == pytest.approx(oracle(embeddings, labels, *margins, *weights), abs=1e-12)
+
+
+@settings(deadline=None, max_examples=40)
+@given(labels=LAYOUTS, ref_labels=LAYOUTS, seed=st.integers(0, 99))
+def test_references_equal_the_loop(labels, ref_labels, seed):
+    embeddings = random_embeddings(len(labels), seed=seed)
+    references = random_embeddings(len(ref_labels), seed=seed + 100)
+    loss = tcm_loss(
+        embeddings,
+        torch.tensor(labels),
+        margin_positive=0.5,
+        margin_negative=0.0,
+        weight_positive=0.3,
+        ref_embeddings=references,
+        ref_labels=torch.tensor(ref_labels),
+    )
+    expected = oracle(embeddings, labels, 0.5, 0.0, 0.3, references=(references, ref_labels))
+    assert loss.item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_reference_that_is_in_the_batch_too_is_a_pair():
+    embeddings = torch.tensor([[0.0, 1.0]])
+    loss = tcm_loss(
+        embeddings,
+        torch.tensor([0]),
+        margin_positive=1.5,
+        margin_negative=0.5,
+        ref_embeddings=embeddings,
+        ref_labels=torch.tensor([0]),
+    )
+    assert loss.item() == pytest.approx(0.5)
+
+
+def test_gradients_of_references():
+    labels, ref_labels = torch.tensor([3, 0, 0, 7]), torch.tensor([0, 1, 0, 3, 1, 0])
+    embeddings = random_embeddings(4, dim=3, seed=1).requires_grad_()
+    references = random_embeddings(6, dim=3, seed=2).requires_grad_()
+    module = TCMLoss(margin_positive=0.7, margin_negative=0.1, weight_negative=1.7)
+    assert gradcheck(lambda e, r: module(e, labels, r, ref_labels), (embeddings, references))
+    assert gradcheck(lambda r: module(embeddings.detach(), labels, r, ref_labels), (references,))
+
+
+def test_differentiating_twice_raises():
+    embeddings = random_embeddings(6).requires_grad_()
+    loss = tcm_loss(embeddings, torch.arange(6) // 3, margin_positive=0.9, margin_negative=0.0)
+    with pytest.raises(RuntimeError, match="twice"):
+        torch.autograd.grad(loss, embeddings, create_graph=True)
+
+
+def test_one_reference_argument_without_the_other_raises():
+    with pytest.raises(ValueError, match="together"):
+        tcm_loss(
+            torch.randn(2, 2),
+            torch.tensor([0, 1]),
+            margin_positive=0.9,
+            margin_negative=0.5,
+            ref_labels=torch.tensor([0, 1]),
+        )
 
 
 def test_worked_by_hand():
