@@ -4,7 +4,6 @@ Heavy libraries are imported inside the commands, so that ``--help`` answers at 
 """
 
 import io
-import math
 import sys
 from collections import Counter
 from contextlib import nullcontext, redirect_stdout
@@ -16,10 +15,23 @@ import typer
 
 from sweeps.options import (
     DEFAULT_HOME,
+    DeviceOption,
+    DMaxOption,
+    DMinOption,
+    EmbeddingColumnOption,
+    EmbeddingsArgument,
+    FarMaxOption,
+    FarMinOption,
     HomeOption,
     JsonOption,
+    LabelColumnOption,
+    LabelsArgument,
     NameArgument,
+    OperatingFarOption,
+    PerClassOption,
+    PlotOption,
     StoreOption,
+    ThresholdsOption,
     TrackingOption,
 )
 from sweeps.terminal import ERR, OUT, print_json, print_line
@@ -82,10 +94,10 @@ def run(
 
     docs/spec.md explains every key of a spec; examples/ has two.
     """
+    from sweeps.files import check_output
     from sweeps.report import front_document
     from sweeps.spec import load_spec, rename
     from sweeps.views import (
-        check_output,
         command_line,
         export_trial,
         home_at,
@@ -96,7 +108,7 @@ def run(
 
     loaded = load_spec(spec) if name is None else rename(load_spec(spec), name)
     if export is not None:
-        check_output(export)
+        check_output(export, option="--export")
     from sweeps.runner import run_sweep
 
     # With --json, what is for people goes to the other stream.
@@ -221,42 +233,43 @@ def export(
 
 @app.command()
 def score(
-    embeddings: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE.npz",
-            help="Arrays `embeddings` (N x D) and `labels` (N integers or texts).",
-        ),
-    ],
-    far_min: Annotated[float, typer.Option(help="Pooled FAR where the range begins.")] = 0.01,
-    far_max: Annotated[float, typer.Option(help="Pooled FAR where the range ends.")] = 0.10,
-    thresholds: Annotated[int, typer.Option(help="Thresholds over the range.")] = 101,
-    operating_far: Annotated[
-        float, typer.Option(help="Pooled FAR that the operating threshold is to have.")
-    ] = 0.05,
+    embeddings: EmbeddingsArgument,
+    labels: LabelsArgument = None,
+    far_min: FarMinOption = 0.01,
+    far_max: FarMaxOption = 0.10,
+    d_min: DMinOption = None,
+    d_max: DMaxOption = None,
+    thresholds: ThresholdsOption = 101,
+    operating_far: OperatingFarOption = 0.05,
+    embedding_column: EmbeddingColumnOption = None,
+    label_column: LabelColumnOption = None,
+    device: DeviceOption = None,
+    per_class: PerClassOption = None,
+    plot: PlotOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score any embeddings: Recall@1, MAP@R, OPIS and 10%-OPIS."""
-    from objectives import Calibration, InputError, score_embeddings
-    from sweeps.embeddings import read_embeddings
-    from sweeps.tables import metrics_table
+    """Score any embeddings: Recall@1, MAP@R, OPIS and 10%-OPIS, with 95 % intervals.
 
-    calibration = Calibration(
-        far_min=far_min, far_max=far_max, thresholds=thresholds, operating_far=operating_far
+    Embeddings come from an .npz file, from an .npy file and one of labels, or from Parquet.
+    """
+    from sweeps.scoring import Outputs, Source, calibration_of, device_of, score_source
+
+    calibration = calibration_of(
+        far_min=far_min,
+        far_max=far_max,
+        d_min=d_min,
+        d_max=d_max,
+        thresholds=thresholds,
+        operating_far=operating_far,
     )
-    arrays = read_embeddings(embeddings)
-    try:
-        metrics = score_embeddings(*arrays, calibration).metrics()
-    except InputError as error:
-        raise InputError(f"{embeddings}: {error}") from None
-    if any(map(math.isnan, metrics.values())):
-        ERR.print(
-            "note: what is nan needs two classes or more, and two samples or more of one class"
-        )
-    if as_json:
-        print_json(metrics)
-    else:
-        OUT.print(metrics_table(metrics))
+    source = Source(
+        path=embeddings,
+        labels=labels,
+        embedding_column=embedding_column,
+        label_column=label_column,
+    )
+    outputs = Outputs(per_class=per_class, plot=plot, as_json=as_json)
+    score_source(source, calibration, device_of(device), outputs)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The options that several commands share."""
+"""The options that several commands share, and the many of ``sweeps score``."""
 
 from pathlib import Path
 from typing import Annotated, Final
@@ -7,10 +7,23 @@ import typer
 
 __all__ = [
     "DEFAULT_HOME",
+    "DMaxOption",
+    "DMinOption",
+    "DeviceOption",
+    "EmbeddingColumnOption",
+    "EmbeddingsArgument",
+    "FarMaxOption",
+    "FarMinOption",
     "HomeOption",
     "JsonOption",
+    "LabelColumnOption",
+    "LabelsArgument",
     "NameArgument",
+    "OperatingFarOption",
+    "PerClassOption",
+    "PlotOption",
     "StoreOption",
+    "ThresholdsOption",
     "TrackingOption",
 ]
 
@@ -40,3 +53,59 @@ TrackingOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 DEFAULT_HOME: Final = Path(".sweeps")
+
+EmbeddingsArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="An .npz file with arrays `embeddings` (N x D floats) and `labels` (N integers or "
+        "texts), a .parquet file with columns `embedding` (lists of floats) and `label`, or an "
+        ".npy file of embeddings.",
+    ),
+]
+LabelsArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="[LABELS.npy]", help="The labels, where FILE is an .npy file."),
+]
+FarMinOption = Annotated[float, typer.Option(help="Pooled FAR where the calibration range begins.")]
+FarMaxOption = Annotated[float, typer.Option(help="Pooled FAR where it ends.")]
+DMinOption = Annotated[
+    float | None,
+    typer.Option(help="Distance where the range begins, instead of --far-min; with --d-max."),
+]
+DMaxOption = Annotated[
+    float | None,
+    typer.Option(help="Distance where it ends, instead of --far-max; with --d-min."),
+]
+ThresholdsOption = Annotated[
+    int, typer.Option(help="Thresholds over the calibration range; 101 or more.")
+]
+OperatingFarOption = Annotated[
+    float, typer.Option(help="Pooled FAR that the operating threshold is to have.")
+]
+EmbeddingColumnOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Column (or array) of embeddings of another name."),
+]
+LabelColumnOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Column (or array) of labels of another name."),
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(metavar="DEVICE", help="cpu, cuda, cuda:1 ... Default: cuda where there is one."),
+]
+PerClassOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.csv",
+        help="Also write a row for each class: Recall@1, FAR and FRR at the operating threshold, "
+        "utility, deviation from the mean utility, and OPIS.",
+    ),
+]
+PlotOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.png", help="Also draw the classes' utility curves (or .svg, or .pdf)."
+    ),
+]

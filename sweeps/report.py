@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from objectives import (
@@ -22,6 +21,7 @@ from objectives import (
     knee,
     objective_pair,
 )
+from sweeps.files import write_whole
 from sweeps.records import MeasurementRecord, TrialRecord, TrialState
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def write_front(front: Front, folder: Path) -> tuple[Path, ...]:
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
-        _write_atomically(folder / name, content)
+        write_whole(folder / name, content)
     return tuple(folder / name for name in contents)
 
 
@@ -252,16 +252,3 @@ def _front_csv(front: Front) -> str:
         head = {column: getattr(row, column) for column in _COLUMNS}
         writer.writerow({**row.sampled, **row.values, **head})
     return out.getvalue()
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(content)
-            file.close()
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise

@@ -1,6 +1,8 @@
 """How values, trials and fronts are written in the terminal."""
 
+import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from rich import box
@@ -102,11 +104,20 @@ def status_table(
     return table
 
 
-def metrics_table(metrics: Mapping[str, float]) -> Table:
-    """Tabulate metrics by name."""
-    table = Table("metric", "value", header_style="bold")
+def metrics_table(
+    metrics: Mapping[str, float],
+    intervals: Mapping[str, tuple[float, float]] = MappingProxyType({}),
+) -> Table:
+    """Tabulate metrics by name, with the 95 % intervals of those that have one."""
+    table = Table(header_style="bold")
+    table.add_column("metric", no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    if intervals:
+        table.add_column("95 % interval", no_wrap=True)
     for name, value in metrics.items():
-        table.add_row(name, format_value(value))
+        low, high = intervals.get(name, (math.nan, math.nan))
+        between = "" if math.isnan(low) else f"{format_value(low)} to {format_value(high)}"
+        table.add_row(name, format_value(value), *([between] if intervals else []))
     return table
 
 

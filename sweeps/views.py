@@ -1,6 +1,5 @@
 """What the commands do with a store: open it, and show or export what it holds."""
 
-import os
 import shlex
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from sweeps.runner import Finished  # imports Ray
 
 __all__ = [
-    "check_output",
     "command_line",
     "export_trial",
     "home_at",
@@ -94,16 +92,6 @@ def export_trial(store: Store, name: str, output: Path, *, pick: str) -> None:
         ERR.print(
             f"note: trial {margins.trial} is a control (TCM weight 0): no margins beat it here"
         )
-
-
-def check_output(file: Path) -> None:
-    """Find out before a long run what `write_margins` would only find out after it.
-
-    Raises:
-        InputError: The file cannot be written.
-    """
-    if file.is_dir() or not os.access(file.absolute().parent, os.W_OK):
-        raise InputError(f"--export: {file} cannot be written")
 
 
 def ui_hint(home: Path, tracking_uri: str | None) -> str:

@@ -291,7 +291,7 @@ BAD: list[tuple[str, Arguments, str]] = [
     (
         "missing array",
         lambda p: ["score", p.arrays(embeddings=ROWS)],
-        "embeddings.npz: there is no array 'labels'; it holds embeddings",
+        "embeddings.npz: there is no array 'labels' or 'label'; it holds embeddings",
     ),
     (
         "NaN",
@@ -311,7 +311,70 @@ BAD: list[tuple[str, Arguments, str]] = [
     (
         "calibration",
         lambda p: ["score", p.arrays(embeddings=ROWS, labels=[0, 0, 1, 1]), "--far-min", "0.5"],
-        "far_min (0.5) and far_max (0.1) must satisfy 0 < far_min < far_max < 1",
+        "--far-min (0.5) and --far-max (0.1) must satisfy 0 < --far-min < --far-max < 1",
+    ),
+    (
+        "too few thresholds",
+        lambda p: ["score", p.arrays(embeddings=ROWS, labels=[0, 0, 1, 1]), "--thresholds", "9"],
+        "--thresholds (9) must be 101 or more",
+    ),
+    (
+        "half a range",
+        lambda p: ["score", p.arrays(embeddings=ROWS, labels=[0, 0, 1, 1]), "--d-min", "1"],
+        "--d-min and --d-max must be given together",
+    ),
+    (
+        "operating FAR",
+        lambda p: ["score", p.arrays(embeddings=ROWS), "--operating-far", "1"],
+        "--operating-far (1.0) must lie between 0 and 1",
+    ),
+    (
+        "unknown suffix",
+        lambda _: ["score", "good.yaml"],
+        "good.yaml: embeddings are read from .npz files, pairs of .npy files and .parquet files",
+    ),
+    (
+        "per-class into nowhere",
+        lambda p: ["score", p.arrays(embeddings=ROWS), "--per-class", "no/classes.csv"],
+        "--per-class: no/classes.csv cannot be written",
+    ),
+    (
+        "plot onto a folder",
+        lambda p: ["score", p.arrays(embeddings=ROWS), "--plot", p.make("a.png")],
+        "a.png cannot be written",
+    ),
+    (
+        "plot of another kind",
+        lambda p: ["score", p.arrays(embeddings=ROWS), "--plot", "a.gif"],
+        "--plot: a.gif must end in one of .png, .svg, .pdf",
+    ),
+    (
+        "per-class onto the embeddings",
+        lambda p: ["score", p.arrays(embeddings=ROWS), "--per-class", "./embeddings.npz"],
+        "--per-class: embeddings.npz is what is to be read",
+    ),
+    (
+        "a device of another machine",
+        lambda p: ["score", p.arrays(embeddings=ROWS), "--device", "cuda:99"],
+        "--device: this machine has no 'cuda:99'",
+    ),
+    (
+        "a device of no machine",
+        lambda p: ["score", p.arrays(embeddings=ROWS), "--device", "abacus"],
+        "--device: this machine has no 'abacus'",
+    ),
+    (
+        "a device that computes nothing",
+        lambda p: ["score", p.arrays(embeddings=ROWS), "--device", "meta"],
+        "--device: 'meta' is neither cpu nor cuda",
+    ),
+    (
+        "two files in one",
+        lambda p: [
+            *("score", p.arrays(embeddings=ROWS)),
+            *("--plot", "a.svg", "--per-class", p.folder / "a.svg"),
+        ],
+        "--plot: a.svg is what --per-class is to write",
     ),
 ]
 
@@ -377,48 +440,13 @@ def test_an_unforeseen_error_keeps_its_traceback(
         command("run", place.folder / "good.yaml")
 
 
-# Scores
-
-
-def score(
-    command: Any, place: Place, *options: object, said: str = "", **arrays: Any
-) -> dict[str, float | None]:
-    ran = command("score", place.arrays(**arrays), "--json", *options)
-    assert (ran.code, ran.err) == (0, said)
-    found: dict[str, float | None] = json.loads(ran.out)
-    return found
-
-
-KEYS = ["recall_at_1", "opis", "opis_10", "map_at_r", "d_min", "d_max", "operating_threshold"]
-
-
-def test_score(command: Any, place: Place) -> None:
-    random = np.random.default_rng(0)
-    labels = np.repeat(["cat", "dog", "eel"], 6)
-    centres = np.repeat(np.eye(3), 6, axis=0)
-    embeddings = centres + random.normal(size=(18, 3)) / 2
-    found = score(command, place, embeddings=embeddings, labels=labels)
-    assert sorted(found) == sorted(KEYS)
-    assert all(isinstance(value, float) for value in found.values())
-    assert found == score(command, place, embeddings=embeddings, labels=np.repeat([5, 1, 9], 6))
-    wider = score(command, place, "--far-max", "0.3", embeddings=embeddings, labels=labels)
-    assert wider["d_max"] > found["d_max"]  # type: ignore[operator]
-    table = command("score", place.folder / "embeddings.npz").out
-    assert all(key in table for key in KEYS)
-
-
-def test_score_of_one_class_has_nulls(command: Any, place: Place) -> None:
-    said = "note: what is nan needs two classes or more, and two samples or more of one class\n"
-    found = score(command, place, said=said, embeddings=ROWS + 1, labels=[4, 4, 4, 4])
-    assert found["recall_at_1"] == 1.0
-    assert found["opis"] is found["opis_10"] is found["d_min"] is found["d_max"] is None
-
-
 # A sweep that a real Ray has carried out
 
 
 def test_run_shows_the_front_and_its_files(tiny: Any) -> None:
-    assert (tiny.ran.code, tiny.ran.err) == (0, "")
+    assert tiny.ran.code == 0
+    # Of so few epochs the knee may be a control, and then a note says so.
+    assert re.fullmatch(r"(?:note: trial \d is a control [^\n]+\n)?", tiny.ran.err)
     assert "Ray" not in tiny.ran.out
     for name in ("front.json", "front.csv", "front.html", "front.png", "margins.yaml"):
         assert name in tiny.ran.out
@@ -467,7 +495,8 @@ def test_export(command: Any, tiny: Any, tmp_path: Path) -> None:
         path = tmp_path / f"{pick}.yaml"
         ran = command("export", "tiny", "-o", path, "--pick", pick, "--home", tiny.home)
         assert ran.code == 0
-        assert f"(trial {number}, {pick}: margin_positive " in ran.out
+        # What so few epochs come to may make the best trial a control.
+        assert re.search(rf"\(trial {number}, {pick}: (?:margin_positive |a control)", ran.out)
         assert read_tuned_margins(path).trial == number
     ran = command("export", "tiny", "-o", tmp_path / "x", "--pick", "best", "--home", tiny.home)
     assert (ran.code, ran.err) == (

@@ -1,3 +1,4 @@
+import math
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
@@ -164,3 +165,12 @@ def test_metrics_table() -> None:
     text = shown(metrics_table({"opis": 0.0123456, "recall_at_1": 1.0}))
     assert row(text, "opis") == ["opis", "0.01235"]
     assert row(text, "recall_at_1") == ["recall_at_1", "1"]
+
+
+def test_metrics_table_with_intervals() -> None:
+    table = metrics_table({"opis": 0.012, "a": 1.0, "b": math.nan}, {"opis": (0.01, 0.0234567)})
+    text = shown(table)
+    assert "95 % interval" in text
+    assert row(text, "opis") == ["opis", "0.012", "0.01", "to", "0.02346"]
+    assert row(text, "a") == ["a", "1"]
+    assert row(text, "b") == ["b", "nan"]

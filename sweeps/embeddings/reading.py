@@ -1,0 +1,61 @@
+"""Reading embeddings from a file, by its suffix."""
+
+from pathlib import Path
+from typing import Final
+
+from objectives import InputError
+from sweeps.embeddings.labelled import Columns, Embeddings, Progress
+from sweeps.embeddings.numpy_files import read_npy_pair, read_npz
+
+__all__ = ["SUFFIXES", "read_embeddings"]
+
+SUFFIXES: Final = (".npz", ".npy", ".parquet")
+
+
+def read_embeddings(
+    path: Path,
+    labels: Path | None = None,
+    *,
+    embedding_column: str | None = None,
+    label_column: str | None = None,
+    progress: Progress | None = None,
+) -> Embeddings:
+    """Read embeddings and labels, piece by piece into the one array that is returned.
+
+    Args:
+        path: An ``.npz`` file with the arrays ``embeddings`` (N x D floats) and ``labels`` (N),
+            an ``.npy`` file of embeddings, or a ``.parquet`` file with a column ``embedding`` of
+            lists of floats and a column ``label``.
+        labels: An ``.npy`` file of N labels; with embeddings in ``.npy``, and only there.
+        embedding_column: Another name of the column (or array) of embeddings.
+        label_column: Another name of the column (or array) of labels.
+        progress: Is told the share that has been read.
+
+    Raises:
+        InputError: A file cannot be read, or does not hold what it should; the message names the
+            file, and the column and row where it can.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(
+            f"{path}: embeddings are read from .npz files, pairs of .npy files and .parquet files"
+        )
+    if suffix == ".npy":
+        for option, name in (("embedding", embedding_column), ("label", label_column)):
+            if name is not None:
+                raise InputError(f"--{option}-column: {path} has no columns to choose from")
+        if labels is None:
+            raise InputError(f"{path}: a second .npy file, of the labels, must follow")
+        return read_npy_pair(path, labels, progress or _ignore)
+    if labels is not None:
+        raise InputError(f"{labels}: {path.name} has the labels too, so no second file is read")
+    columns = Columns(embeddings=embedding_column, labels=label_column)
+    if suffix == ".npz":
+        return read_npz(path, columns, progress or _ignore)
+    from sweeps.embeddings.parquet_files import read_parquet  # pyarrow is slow to import
+
+    return read_parquet(path, columns, progress or _ignore)
+
+
+def _ignore(_: float) -> None:
+    pass
