@@ -67,14 +67,14 @@ def time_each(
     return {name: min(taken) for name, taken in seconds.items()}
 
 
-def peak_memory(work: Callable[[], object]) -> float:
+def peak_memory(work: Callable[[], object], device: torch.device) -> float:
     """Return the MiB held at most while the work is done, beyond those held before.
 
     On a GPU what torch's allocator holds, else the resident set, by what Linux says of it. What a
     process once took it may keep, so a second figure wants a fresh process.
     """
     gc.collect()
-    if torch.cuda.is_available():
+    if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
         allocated = torch.cuda.memory_allocated()
         work()

@@ -202,10 +202,11 @@ def _bare(model: nn.Module, images: Tensor) -> Callable[[], None]:
 def _peak_of_a_step(micro_batch_size: int | None) -> float:
     """Return by how many MiB a step's largest memory exceeds that before it."""
     torch.set_num_threads(1)
+    keep_freed_memory()
     trial = _trial(load_data(_DEMO.data), **_LARGE, micro_batch_size=micro_batch_size)
     trial.embedder.train()
     batch = next(iter(trial._batches))
-    return peak_memory(lambda: trial._train_step(batch))
+    return peak_memory(lambda: trial._train_step(batch), _DEVICE)
 
 
 def _now() -> float:

@@ -18,7 +18,7 @@ class Calibration:
         d_min: Lower end as an explicit distance in [0, 2]; then `d_max` must be given too, and
             the two FARs are not used.
         d_max: Upper end as an explicit distance.
-        thresholds: Number of thresholds, uniform in distance over the range; at least 101.
+        thresholds: Number of thresholds, uniform in distance over the range; 101 to 10 001.
         operating_far: Pooled FAR at the operating threshold.
         mean: What OPIS compares each class with: the mean utility over classes, or the utility
             of the pooled pairs.
@@ -47,8 +47,8 @@ class Calibration:
             raise InputError(f"operating_far ({self.operating_far}) must lie between 0 and 1")
         if self.mean not in ("classes", "pooled"):
             raise InputError(f"mean ({self.mean!r}) must be 'classes' or 'pooled'")
-        if not self.thresholds >= 101:
-            raise InputError(f"thresholds ({self.thresholds}) must be 101 or more")
+        if not 101 <= self.thresholds <= 10_001:
+            raise InputError(f"thresholds ({self.thresholds}) must lie between 101 and 10001")
         if (self.d_min is None) != (self.d_max is None):
             raise InputError("d_min and d_max must be given together")
         if (

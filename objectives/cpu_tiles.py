@@ -36,7 +36,7 @@ class CpuTiles:
         self._unit = rows.unit
         self._threads = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(self._threads)
-        self._buffer = torch.empty(min(len(rows.unit), self.side) ** 2)
+        self._buffer = torch.empty(min(len(rows.unit), self.side) ** 2, dtype=rows.unit.dtype)
         self._stack = ExitStack()
         # Where a thread's part may begin: no class, and not the singletons, in two threads.
         self._bounds = np.flatnonzero(np.diff(rows.groups.numpy(), prepend=-1))
@@ -47,11 +47,11 @@ class CpuTiles:
             counts.numpy(),
             (
                 ranks.reach.numpy(),
-                ranks.alive.numpy(),
                 ranks.close.numpy(),
+                ranks.pending.numpy(),
                 ranks.similarity.numpy(),
                 ranks.offsets.numpy(),
-                ranks.ahead.numpy(),
+                ranks.passed.numpy(),
                 ranks.tolerance,
                 DEEPEST,
             ),

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from objectives.grid import Grid
 from objectives.ranks import Ranks
+from objectives.retrieval import DEEPEST
 from objectives.rows import SortedRows
 
 __all__ = ["DeviceTiles"]
@@ -19,19 +20,18 @@ class DeviceTiles:
 
     def __init__(self, rows: SortedRows, grid: Grid, ranks: Ranks, counts: Tensor) -> None:
         self._rows, self._grid, self._ranks, self._counts = rows, grid, ranks, counts
-        self._found = torch.zeros_like(ranks.ahead, dtype=torch.int64)
         self._top = 0
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *error: object) -> None:
-        self._settle()
+        pass
 
     def look_at(self, rows: slice, columns: slice) -> None:
         """Count and rank the pairs of a tile."""
         if rows.start != self._top:
-            self._settle()
+            self._ranks.settle()
             self._top = rows.start
         tile = self._rows.unit[rows] @ self._rows.unit[columns].T
         reach = self._ranks.reach.clamp(max=self._grid.floor)
@@ -48,7 +48,7 @@ class DeviceTiles:
             self._place(queries, similarity)
 
     def _bins(self, similarity: Tensor) -> Tensor:
-        distance = (2 - 2 * similarity.double()).clamp(min=0).sqrt()
+        distance = (2 - 2 * similarity.double()).clamp(0, 4).sqrt()
         bins = ((distance - self._grid.low) * self._grid.scale).clamp(min=0).ceil()
         return bins.clamp(max=self._grid.bins + 1).long()
 
@@ -66,14 +66,7 @@ class DeviceTiles:
             nearer = ranks.similarity[middle] - ranks.tolerance > similarity
             low = torch.where(nearer, (middle + 1).minimum(high), low)
             high = torch.where(nearer, high, middle)
-        self._found.index_add_(0, low, torch.ones_like(low))
-        ranks.close[queries[ranks.similarity[low] + ranks.tolerance >= similarity]] = True
-
-    def _settle(self) -> None:
-        """Turn what was found into counts of negatives ahead."""
-        if not len(self._found):
-            return
-        total = torch.nn.functional.pad(self._found.cumsum(0), (1, 0))
-        offsets = self._ranks.offsets
-        before = total[offsets[:-1]].repeat_interleave(offsets.diff())
-        self._ranks.update((total[1:] - before).int())
+        ranks.passed.index_add_(0, low, torch.ones_like(low, dtype=ranks.passed.dtype))
+        near = ranks.similarity[low] + ranks.tolerance >= similarity
+        near &= low < ranks.offsets[queries] + DEEPEST
+        ranks.close[queries[near]] = True

@@ -10,7 +10,10 @@ from torch import Tensor
 
 __all__ = ["Grid", "NegativeSample"]
 
-_SAMPLE: Final = 2048
+# Samples: fewest, most, and one in how many between.
+_FEWEST: Final = 2048
+_MOST: Final = 8192
+_SHARE: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,7 @@ class Grid:
     @property
     def floor(self) -> float:
         """A similarity that every pair within the last edge exceeds."""
-        return 1 - self.high**2 / 2 - 1e-6
+        return 1 - self.high**2 / 2 - 1e-5
 
     @property
     def scale(self) -> float:
@@ -41,7 +44,7 @@ class Grid:
 
 
 class NegativeSample:
-    """Similarities of the negative pairs of some samples, evenly drawn from all classes.
+    """Similarities of the negative pairs of some samples, drawn alike from equal sets.
 
     Args:
         unit: N x D float32 unit rows, class after class.
@@ -50,8 +53,9 @@ class NegativeSample:
 
     def __init__(self, unit: Tensor, ends: Tensor) -> None:
         n = len(unit)
-        count = min(n, max(_SAMPLE, n // 20))
-        rows = torch.arange(count, device=unit.device) * n // count
+        count = min(n, max(_FEWEST, n // _SHARE), _MOST)
+        drawn = torch.randperm(n, generator=torch.Generator().manual_seed(0))[:count]
+        rows = drawn.sort().values.to(unit.device)
         part = unit[rows]
         foreign = rows[None, :] >= ends[rows][:, None]
         values = (part @ part.T)[foreign]
@@ -65,7 +69,8 @@ class NegativeSample:
         """Return the distances within which these shares of the pairs lie."""
         last = len(self) - 1
         places = [last - min(max(math.ceil(far * len(self)) - 1, 0), last) for far in fars]
-        return [math.sqrt(max(2 - 2 * float(self._ascending[place]), 0.0)) for place in places]
+        values = [float(self._ascending[place]) for place in places]
+        return [math.sqrt(min(max(2 - 2 * value, 0.0), 4.0)) for value in values]
 
     def grid(self, far_low: float, far_high: float, *, slack: float, bins: int) -> Grid:
         """Return a grid that the distances at both FARs of all pairs should lie within.

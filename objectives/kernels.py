@@ -101,25 +101,38 @@ def for_columns(
 def _bin(values: Any, count: int, low: float, scale: float, last: int, bins: Any) -> None:
     """Find the bins of the distances; what is beyond the last edge goes to bin `last` + 1."""
     for k in range(count):
-        distance = math.sqrt(max(2.0 - 2.0 * values[k], 0.0))
+        distance = math.sqrt(min(max(2.0 - 2.0 * values[k], 0.0), 4.0))
         bins[k] = np.int32(min(math.ceil(max((distance - low) * scale, 0.0)), last + 1.0))
 
 
 @_compiled
 def _place(query: int, similarity: float, ranks: Any) -> None:
-    """Put a negative ahead of the positives that it is as near as."""
-    reach, alive, close, positives, offsets, ahead, tolerance, deepest = ranks
-    first = offsets[query]
-    k = alive[query]
-    while k >= 0 and similarity >= positives[first + k] - tolerance:
-        ahead[first + k] += 1
-        if similarity <= positives[first + k] + tolerance:
-            close[query] = True
-        k -= 1
-    # Positives of too low a rank to matter need no further count.
-    count = offsets[query + 1] - first
-    k = alive[query]
-    while k >= 0 and k + 1 + ahead[first + k] > (max(count, deepest) if k == 0 else count):
-        k -= 1
-    alive[query] = k
-    reach[query] = positives[first + k] - tolerance if k >= 0 else FAR_AWAY
+    """Put a negative ahead of the positives that it is as near as; see `Ranks`."""
+    _, close, pending, positives, offsets, passed, tolerance, deepest = ranks
+    low, high = offsets[query], offsets[query + 1] - 1
+    while low < high:
+        middle = (low + high) // 2
+        if positives[middle] - tolerance > similarity:
+            low = middle + 1
+        else:
+            high = middle
+    passed[low] += 1
+    if similarity <= positives[low] + tolerance and low < offsets[query] + deepest:
+        close[query] = True
+    pending[query] += 1
+    if pending[query] >= offsets[query + 1] - offsets[query]:
+        pending[query] = 0
+        _settle(query, ranks)
+
+
+@_compiled
+def _settle(query: int, ranks: Any) -> None:
+    """Raise the reach of a query: positives of too low a rank to matter need no further count."""
+    reach, _, _, positives, offsets, passed, tolerance, deepest = ranks
+    first, count = offsets[query], offsets[query + 1] - offsets[query]
+    ahead, reach[query] = 0, FAR_AWAY
+    for k in range(count):
+        ahead += passed[first + k]
+        if k + 1 + ahead > (max(count, deepest) if k == 0 else count):
+            break
+        reach[query] = positives[first + k] - tolerance

@@ -29,8 +29,10 @@ __all__ = ["distance_at_far_in_one_pass", "tally_in_one_pass"]
 _SMALL: Final = 1024
 # What float32 similarities may be wrong by.
 _ROUNDING: Final = 1e-7
-# Half a gigabyte.
+# Half a gigabyte, and as much again while they are worked on.
 _MOST_POSITIVES: Final = 2**26
+# What distances are told apart to without a second look.
+_FINE: Final = 1e-5
 # Bins of a grid, and of all classes' grids together: least and most.
 _BINS: Final = (800, 8192)
 _COUNTS: Final = (2**22, 2**26)
@@ -99,6 +101,11 @@ class _Counts:
         # By parts: a sum of int32 makes an int64 copy of all first.
         return torch.stack([part.sum(0) for part in self.within.split(1024)]).sum(0)
 
+    @property
+    def step(self) -> float:
+        """Distance between two edges."""
+        return float(self.edges[1] - self.edges[0])
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Look:
@@ -124,25 +131,44 @@ class _Look:
         step = (high - low) / (calibration.thresholds - 1)
         return min((low + step) * step, operating * 1e-3) < 100 * _ROUNDING
 
-    def locate(self, far_low: float, far_high: float, ranks: Ranks, progress: Progress) -> _Counts:
-        """Count on a grid that holds the distances at both FARs."""
-        slack = 1.25
-        while True:
-            grid = self.sample.grid(far_low, far_high, slack=slack, bins=self._bins)
-            counts = self.count(grid, ranks, progress)
-            holds_low = grid.low == 0 or int(counts.pooled[0]) < self.wanted(far_low)
-            if holds_low and int(counts.pooled[-1]) >= self.wanted(far_high):
-                return counts
-            slack, ranks = 4 * slack, self.no_ranks
+    def locate(
+        self, fars: tuple[float, float], *, steps: int, ranks: Ranks, progress: Progress
+    ) -> _Counts:
+        """Count on a grid that holds the distances at both FARs.
+
+        Where the sample has foretold that badly, it counts again, but does not rank again.
+
+        Args:
+            fars: The smaller FAR and the greater, or the same twice.
+            steps: Steps between thresholds that the grid has to hold between them.
+            ranks: Changed in place.
+            progress: Gets the share done.
+        """
+        slack, bins = 1.25, self._bins(steps)
+        counts = self.count(self.sample.grid(*fars, slack=slack, bins=bins), ranks, progress)
+        while not self._holds(counts, fars):
+            slack *= 4
+            counts = self.count(self.sample.grid(*fars, slack=slack, bins=bins))
+        first, last = self.reached(counts, *fars).tolist()
+        if last - first < 4 * steps or (steps == 0 and counts.step > _FINE):
+            low, high = counts.edges[max(first - 1, 0)], counts.edges[last]
+            closer = self.count(Grid(low=float(low), high=float(high), bins=bins))
+            counts = closer if self._holds(closer, fars) else counts
+        return counts
 
     def locate_one(self, far: float) -> tuple[_Counts, Tensor]:
         """Count on a grid around one FAR; return the counts, and where in them it is reached."""
-        counts = self.locate(far, far, self.no_ranks, ignore)
+        counts = self.locate((far, far), steps=0, ranks=self._no_ranks, progress=ignore)
         return counts, self.reached(counts, far)
 
-    def count(self, grid: Grid, ranks: Ranks, progress: Progress) -> _Counts:
-        """Count on a grid."""
-        within = count_pairs(self.rows, grid, ranks, progress)
+    def _holds(self, counts: _Counts, fars: tuple[float, float]) -> bool:
+        """Whether the first edge is within the smaller FAR, and the last beyond the greater."""
+        low = float(counts.edges[0]) == 0 or int(counts.pooled[0]) < self.wanted(fars[0])
+        return low and int(counts.pooled[-1]) >= self.wanted(fars[1])
+
+    def count(self, grid: Grid, ranks: Ranks | None = None, progress: Progress = ignore) -> _Counts:
+        """Count on a grid, and rank where ranks are given."""
+        within = count_pairs(self.rows, grid, ranks or self._no_ranks, progress)
         return _Counts(edges=grid.edges.to(within.device), within=within)
 
     def reached(self, counts: _Counts, *fars: float) -> Tensor:
@@ -155,14 +181,14 @@ class _Look:
         return math.ceil(self.pairs * far * (1 - 1e-12))
 
     @property
-    def no_ranks(self) -> Ranks:
-        """The state of a pass that only counts."""
+    def _no_ranks(self) -> Ranks:
         return rank_nothing(len(self.rows.unit), self.rows.unit.device)
 
-    @property
-    def _bins(self) -> int:
+    def _bins(self, steps: int) -> int:
+        """Return as many bins as there is room for, and no less than 8 for each step."""
         counts = min(max(len(self.rows.unit) ** 2 // 32, _COUNTS[0]), _COUNTS[1])
-        return min(max(counts // (int(self.rows.groups[-1]) + 1), _BINS[0]), _BINS[1])
+        bins = min(max(counts // (int(self.rows.groups[-1]) + 1), _BINS[0]), _BINS[1])
+        return max(bins, 8 * steps)
 
 
 def _look(embeddings: Tensor, classes: Classes) -> _Look | None:
@@ -186,7 +212,7 @@ def _over_range(
         counts = look.count(grid, ranks, progress)
         return counts, torch.arange(calibration.thresholds, device=counts.edges.device)
     fars = (calibration.far_min, calibration.far_max)
-    counts = look.locate(*fars, ranks, progress)
+    counts = look.locate(fars, steps=calibration.thresholds - 1, ranks=ranks, progress=progress)
     first, last = look.reached(counts, *fars).tolist()
     picks = torch.linspace(first, last, calibration.thresholds, dtype=torch.float64)
     return counts, picks.round().long().to(counts.edges.device)
@@ -210,7 +236,8 @@ def _decide(
         unit = unit_embeddings(embeddings, torch.float64, order=order)
         for some in query_blocks(queries, len(unit)):
             block = similarity_block(unit, classes.members[order], some)
-            first[some], precision[some] = rank_exactly(block, int(look.sizes.max()) - 1)
+            most = int(ranks.offsets.diff()[some].max())
+            first[some], precision[some] = rank_exactly(block, most)
     back = order.argsort()
     return first[back], precision[back]
 

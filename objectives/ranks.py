@@ -1,6 +1,8 @@
 """Where each sample finds its positives, kept while tiles of similarities come by."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import torch
@@ -13,39 +15,43 @@ __all__ = ["BEYOND", "Ranks", "rank_nothing", "rank_within_classes"]
 # More than any similarity.
 BEYOND: Final = 4.0
 _BLOCK_BYTES: Final = 64 * 2**20
+# Positives that are worked on at once.
+_BLOCK: Final = 2**22
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ranks:
-    """The positives of N samples, and how many negatives are ahead of each so far.
+    """The positives of N samples, and the negatives that come before them.
 
-    Positives that can no longer count (their rank is beyond both R and Recall@k's largest k) are
-    dropped on the way, so that ever fewer negatives need a look.
+    A negative is counted once, at the nearest positive that it is ahead of; it is ahead of all
+    farther ones too. Positives that can no longer count (their rank is beyond both R and Recall@k's
+    largest k) are dropped on the way, so that ever fewer negatives need a look.
 
     Attributes:
         similarity: P float32; the positives' similarities, sample by sample, nearest first.
         offsets: N + 1 int64; where each sample's positives begin.
         tolerance: Similarities closer than this may be a tie, or in the other order.
-        ahead: P int32; negatives as near as this positive; correct up to the rank that counts.
-        alive: N int64; the last of a sample's positives that still counts, -1 where none does.
+        passed: P int32; negatives as near as this positive, but not as the one before it.
         reach: N float32; the least similarity of a negative that matters.
-        close: N bool; whether some order of this sample is left open by float32.
+        pending: N int32; negatives counted since the reach was last looked at.
+        close: N bool; whether float32 leaves open which negatives are ahead of some of the 16
+            nearest positives.
     """
 
     similarity: Tensor
     offsets: Tensor
     tolerance: float
-    ahead: Tensor = field(init=False)
-    alive: Tensor = field(init=False)
+    passed: Tensor = field(init=False)
     reach: Tensor = field(init=False)
+    pending: Tensor = field(init=False)
     close: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
         counts = self.offsets.diff()
         state = {
-            "ahead": torch.zeros_like(self.similarity, dtype=torch.int32),
-            "alive": counts - 1,
-            "reach": self._reach(counts - 1),
+            "passed": torch.zeros_like(self.similarity, dtype=torch.int32),
+            "reach": self._reach(counts),
+            "pending": torch.zeros_like(counts, dtype=torch.int32),
             "close": torch.zeros_like(counts, dtype=torch.bool),
         }
         for name, value in state.items():
@@ -53,44 +59,64 @@ class Ranks:
 
     def results(self) -> tuple[Tensor, Tensor]:
         """Return the first rank (int64) and MAP@R (float64) of each sample; see `Tally`."""
-        counts = self.offsets.diff()
-        if not len(self.ahead):
-            return torch.zeros_like(counts), torch.full_like(counts, torch.nan, dtype=torch.float64)
-        first = self.ahead[self.offsets[:-1].clamp(max=len(self.ahead) - 1)] + 1
-        orders, r = self._orders(), counts.repeat_interleave(counts)
-        ranks = orders + self.ahead
-        precision = torch.where(ranks <= r, orders / ranks.double(), 0.0)
-        total = torch.segment_reduce(precision, "sum", offsets=self.offsets, initial=0.0)
-        return torch.where(counts > 0, first.long(), 0), total / counts
+        parts = [self._results(start, stop) for start, stop in self._blocks()]
+        first, precision = (torch.cat(values) for values in zip(*parts, strict=True))
+        return first, precision
 
-    def update(self, ahead: Tensor) -> None:
-        """Take new counts of negatives ahead, and drop the positives that no longer count."""
-        self.ahead.copy_(ahead)
-        counts = self.offsets.diff()
-        orders, r = self._orders(), counts.repeat_interleave(counts)
-        limit = torch.where(orders == 1, r.clamp(min=DEEPEST), r)
-        alive = (orders + self.ahead <= limit).double()
-        kept = torch.segment_reduce(alive, "sum", offsets=self.offsets, initial=0.0)
-        self.alive.copy_(kept.long() - 1)
-        self.reach.copy_(self._reach(self.alive))
+    def settle(self) -> None:
+        """Raise the reach of every sample by what was counted."""
+        kept = []
+        for start, stop in self._blocks():
+            counts, orders, ranks = self._orders(start, stop)
+            r = counts.repeat_interleave(counts)
+            limit = torch.where(orders == 1, r.clamp(min=DEEPEST), r)
+            kept.append(_sums((ranks <= limit).double(), counts).long())
+        self.reach.copy_(self._reach(torch.cat(kept)))
 
-    def _orders(self) -> Tensor:
-        """P; 1 for the nearest positive of a sample, 2 for the next, ..."""
-        counts = self.offsets.diff()
-        places = torch.arange(len(self.ahead), device=counts.device)
-        return places - self.offsets[:-1].repeat_interleave(counts) + 1
+    def _blocks(self) -> Iterator[tuple[int, int]]:
+        """Yield ranges of samples with some millions of positives each, or one with more."""
+        n = len(self.offsets) - 1
+        wanted = torch.tensor(range(_BLOCK, int(self.offsets[-1]), _BLOCK), dtype=torch.int64)
+        cuts = torch.searchsorted(self.offsets, wanted.to(self.offsets.device)).tolist()
+        return pairwise(sorted({0, n, *cuts}))
+
+    def _results(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        counts, orders, ranks = self._orders(start, stop)
+        precision = torch.where(
+            ranks <= counts.repeat_interleave(counts), orders / ranks.double(), 0.0
+        )
+        first = torch.zeros_like(counts)
+        first[counts > 0] = ranks[orders == 1]
+        return first, _sums(precision, counts) / counts
+
+    def _orders(self, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return how many positives each of these samples has; of each, its place and its rank."""
+        offsets = self.offsets[start : stop + 1]
+        counts, here = offsets.diff(), slice(int(offsets[0]), int(offsets[-1]))
+        before = (offsets[:-1] - offsets[0]).repeat_interleave(counts)
+        orders = torch.arange(1, len(before) + 1, device=before.device) - before
+        total = torch.nn.functional.pad(self.passed[here].cumsum(0), (1, 0))
+        return counts, orders, orders + total[1:] - total[before]
 
     def _reach(self, alive: Tensor) -> Tensor:
+        """Return the reach of samples whose first so many positives count."""
         if not len(self.similarity):
             return torch.full_like(alive, BEYOND, dtype=torch.float32)
-        last = self.similarity[(self.offsets[:-1] + alive).clamp(0, len(self.similarity) - 1)]
-        return torch.where(alive >= 0, last - self.tolerance, BEYOND)
+        last = (self.offsets[:-1] + alive - 1).clamp(0, len(self.similarity) - 1)
+        return torch.where(alive > 0, self.similarity[last] - self.tolerance, BEYOND)
+
+
+def _sums(values: Tensor, counts: Tensor) -> Tensor:
+    """Sum so many consecutive values each; always in the same order, as index_add is not."""
+    sums: Tensor = torch.segment_reduce(values, "sum", lengths=counts, initial=0.0)
+    return sums
 
 
 def rank_nothing(samples: int, device: torch.device) -> Ranks:
     """Return the state of a pass that only counts."""
     offsets = torch.zeros(samples + 1, dtype=torch.int64, device=device)
-    return Ranks(similarity=torch.zeros(0, device=device), offsets=offsets, tolerance=0.0)
+    similarity = torch.zeros(0, dtype=torch.float32, device=device)
+    return Ranks(similarity=similarity, offsets=offsets, tolerance=0.0)
 
 
 def rank_within_classes(unit: Tensor, sizes: Tensor) -> Ranks:
@@ -102,7 +128,7 @@ def rank_within_classes(unit: Tensor, sizes: Tensor) -> Ranks:
     """
     counts = (sizes - 1).repeat_interleave(sizes)
     offsets = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
-    similarity = torch.empty(int(offsets[-1]), device=unit.device)
+    similarity = torch.empty(int(offsets[-1]), dtype=unit.dtype, device=unit.device)
     starts = sizes.cumsum(0) - sizes
     for size in sizes.unique().tolist():
         if size < 2:
@@ -116,6 +142,6 @@ def rank_within_classes(unit: Tensor, sizes: Tensor) -> Ranks:
             block.diagonal(dim1=1, dim2=2).fill_(-BEYOND)
             nearest = block.sort(dim=2, descending=True).values[:, :, :-1]
             similarity[offsets[first][:, None] + places] = nearest.reshape(len(first), -1)
-    # Twice what sums of D products in float32 were seen to differ by.
-    tolerance = 1e-7 * (2 + unit.shape[1] ** 0.5 / 3)
+    # Above what float32 was seen to change the order of two similarities by, for D = 2 ... 2 048.
+    tolerance = 1e-7 * (6 + unit.shape[1] ** 0.5 / 2)
     return Ranks(similarity=similarity, offsets=offsets, tolerance=tolerance)

@@ -12,7 +12,7 @@ from objectives.errors import InputError
 from objectives.exact import distance_at_far_exactly, tally_exactly
 from objectives.one_pass import distance_at_far_in_one_pass, tally_in_one_pass
 from objectives.retrieval import DEEPEST
-from objectives.similarity import check_embeddings, unit_embeddings
+from objectives.similarity import check_embeddings, full_precision, unit_embeddings
 from objectives.tally import Classes, Progress, Tally, ignore
 
 __all__ = ["Calibration", "Score", "distance_at_far", "score_embeddings"]
@@ -129,9 +129,11 @@ def score_embeddings(
     classes.
 
     Sets of more than 1 024 samples take one float32 pass over the pairs, on the embeddings' device.
-    Ranks that float32 leaves open are decided in float64, so Recall@k and MAP@R are exact. Pairs
-    are counted within each of up to 8 192 distances around the calibration range, and thresholds
-    are the nearest of these. Smaller sets, sets whose distances float32 cannot tell apart, and
+    What float32 leaves open of the ranks of a sample's 16 nearest positives is decided in float64,
+    so Recall@k is exact, and MAP@R where classes have up to 17 samples; near ties of farther
+    positives count against them. Pairs are counted within each distance of a grid around the
+    calibration range, at least four to a step between thresholds; range and thresholds are the
+    nearest of these distances. Smaller sets, sets whose distances float32 cannot tell apart, and
     sets of a few huge classes take two passes in float64, to the thresholds asked for.
 
     Args:
@@ -146,10 +148,11 @@ def score_embeddings(
     check_embeddings(embeddings, labels)
     classes = Classes.of(labels.to(embeddings.device))
     report = progress or ignore
-    tally = tally_in_one_pass(embeddings, classes, calibration, report)
-    if tally is None:
-        unit = unit_embeddings(embeddings, torch.float64)
-        tally = tally_exactly(unit, classes, calibration, report)
+    with full_precision(embeddings.device):
+        tally = tally_in_one_pass(embeddings, classes, calibration, report)
+        if tally is None:
+            unit = unit_embeddings(embeddings, torch.float64)
+            tally = tally_exactly(unit, classes, calibration, report)
     report(1.0)
     return _assemble(tally, classes, calibration)
 
@@ -171,10 +174,11 @@ def distance_at_far(embeddings: Tensor, labels: Tensor, far: float) -> float:
         raise InputError(f"far ({far}) must lie between 0 and 1")
     check_embeddings(embeddings, labels)
     classes = Classes.of(labels.to(embeddings.device))
-    distance = distance_at_far_in_one_pass(embeddings, classes, far)
-    if distance is None:
-        unit = unit_embeddings(embeddings, torch.float64)
-        distance = distance_at_far_exactly(unit, classes, far)
+    with full_precision(embeddings.device):
+        distance = distance_at_far_in_one_pass(embeddings, classes, far)
+        if distance is None:
+            unit = unit_embeddings(embeddings, torch.float64)
+            distance = distance_at_far_exactly(unit, classes, far)
     return distance
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from threading import RLock
 from typing import Final
 
 import torch
@@ -21,6 +22,8 @@ __all__ = [
     "unit_embeddings",
 ]
 
+# Precision and threads are settings of the whole process, which a call changes for a while.
+_SETTINGS: Final = RLock()
 _BLOCK_BYTES = 64 * 2**20
 _BLOCK_ROWS: Final = 4096
 # Embeddings that lie closer than this are at one point.
@@ -135,14 +138,19 @@ def _refuse_rows(bad: Tensor, what: str) -> None:
 
 
 @contextmanager
-def full_precision() -> Iterator[None]:
-    """Multiply float32 matrices in float32, whatever the program around allows."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+def full_precision(device: torch.device) -> Iterator[None]:
+    """Compute in the tensors' own precision, whatever the program around allows; one at a time."""
+    cpu = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    backends = (torch.backends.cuda.matmul, cpu)
+    with _SETTINGS, torch.autocast(device.type, enabled=False):
+        before = [backend.fp32_precision for backend in backends]
+        try:
+            for backend in backends:
+                backend.fp32_precision = "ieee"
+            yield
+        finally:
+            for backend, precision in zip(backends, before, strict=True):
+                backend.fp32_precision = precision
 
 
 def similarity_blocks(unit: Tensor, labels: Tensor) -> Iterator[SimilarityBlock]:

@@ -10,7 +10,6 @@ from objectives.device_tiles import DeviceTiles
 from objectives.grid import Grid
 from objectives.ranks import Ranks
 from objectives.rows import SortedRows
-from objectives.similarity import full_precision
 from objectives.tally import Progress
 
 __all__ = ["count_pairs"]
@@ -36,7 +35,7 @@ def count_pairs(rows: SortedRows, grid: Grid, ranks: Ranks, progress: Progress) 
     on_cpu = rows.unit.device.type == "cpu"
     tiles = (CpuTiles if on_cpu else DeviceTiles)(rows, grid, ranks, counts)
     side = tiles.side
-    with full_precision(), tiles:
+    with tiles:
         for top, left in _corners(n, side):
             tiles.look_at(slice(top, min(top + side, n)), slice(left, min(left + side, n)))
             progress(_share(top, left, n, side))

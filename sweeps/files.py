@@ -15,16 +15,18 @@ def check_output(file: Path, *, option: str) -> None:
     Raises:
         InputError: The file cannot be written.
     """
-    if file.is_dir() or not os.access(file.absolute().parent, os.W_OK):
+    other = file.exists() and not file.is_file()  # a folder, a device, a pipe
+    if other or not os.access(file.absolute().parent, os.W_OK):
         raise InputError(f"{option}: {file} cannot be written")
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write the file whole, or leave what is there.
+    """Write the file whole, or leave what is there; where it is a link, what that leads to.
 
     Raises:
         OSError: It cannot be written.
     """
+    path = path.resolve()
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         temporary = Path(file.name)
         try:

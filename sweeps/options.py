@@ -78,7 +78,7 @@ DMaxOption = Annotated[
     typer.Option(help="Distance where it ends, instead of --far-max; with --d-min."),
 ]
 ThresholdsOption = Annotated[
-    int, typer.Option(help="Thresholds over the calibration range; 101 or more.")
+    int, typer.Option(help="Thresholds over the calibration range, 101 to 10001.")
 ]
 OperatingFarOption = Annotated[
     float, typer.Option(help="Pooled FAR that the operating threshold is to have.")

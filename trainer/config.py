@@ -76,7 +76,8 @@ class TrialConfig(BaseModel):
     # batches
     batch_size: Annotated[int, Field(ge=2)] = 128
     samples_per_class: Annotated[int, Field(ge=2)] = 4
-    micro_batch_size: Annotated[int, Field(ge=2)] | None = None
+    # Less than 3 could leave a part of one image, and BatchNorm nothing to normalise by.
+    micro_batch_size: Annotated[int, Field(ge=3)] | None = None
     augmentation: Literal["none", "light"] = "light"
     horizontal_flip: bool = False
     # optimisation (AdamW, linear warm-up, then cosine to zero)

@@ -35,7 +35,8 @@ def backward_in_micro_batches(
     passes, and afterwards the generators stand as if each part had been embedded once. BatchNorm
     is the exception to "those of the whole batch": it normalises each part by itself. Its running
     statistics move once: by the mean of what each part alone would have made of them, weighed by
-    its rows.
+    its rows. Other layers that change in a forward pass, such as spectral norm, are not provided
+    for.
 
     Args:
         model: The module that ``embed`` calls, on one device.

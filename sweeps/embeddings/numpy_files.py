@@ -127,7 +127,7 @@ def _check(embeddings: _Array, labels: _Array) -> None:
         raise InputError(
             f"{embeddings.where} must be an N x D array of floats, not {shape} of {dtype}{hint}"
         )
-    if 0 in shape:
+    if min(shape) < 1:
         raise InputError(f"{embeddings.where} must not be empty, but are {shape}")
     if labels.shape != shape[:1]:
         raise InputError(

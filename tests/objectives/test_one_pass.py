@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from objectives import Calibration, Score, distance_at_far, one_pass, score_embeddings, tiles
-from objectives import grid as grids
 
 from . import oracle
 
@@ -195,6 +195,23 @@ def test_what_float32_leaves_open_is_decided_in_float64(spread: float) -> None:
 
 
 @pytest.mark.usefixtures("_backend")
+@pytest.mark.parametrize("dim", [3, 16, 64, 512])
+def test_ranks_of_near_ties_are_exact(dim: int) -> None:
+    """A positive and a negative about equally near to each query, to a rounding of float32."""
+    generator = torch.Generator().manual_seed(dim)
+    query = torch.randn(250, dim, generator=generator, dtype=torch.float64)
+    query = torch.nn.functional.normalize(query)
+    aside = torch.nn.functional.normalize(
+        torch.randn(2, 250, dim, generator=generator, dtype=torch.float64), dim=-1
+    )
+    gaps = 1 + 1e-4 * torch.randn(2, 250, 1, generator=generator, dtype=torch.float64)
+    near = query + 2e-3 * gaps * aside
+    embeddings = torch.cat([query, near[0], near[1]]).float()
+    labels = torch.cat([torch.arange(250), torch.arange(250), 250 + torch.arange(250)])
+    _ranks_alike(score_embeddings(embeddings, labels), _exactly(embeddings, labels))
+
+
+@pytest.mark.usefixtures("_backend")
 def test_order_of_positives_and_negatives_a_millionth_apart() -> None:
     angles = 0.5 + torch.arange(40).double() * 3e-8
     embeddings = torch.stack([angles.cos(), angles.sin()], dim=1)
@@ -203,13 +220,16 @@ def test_order_of_positives_and_negatives_a_millionth_apart() -> None:
     _ranks_alike(score_embeddings(embeddings, labels), _exactly(embeddings, labels))
 
 
-def test_a_sample_that_misleads_costs_another_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every other row, and so all that is drawn, is of one tight cluster."""
-    generator = torch.Generator().manual_seed(0)
-    embeddings = torch.randn(200, 8, generator=generator)
-    embeddings[::2] = torch.eye(8)[0] + 0.2 * torch.randn(100, 8, generator=generator)
-    labels = torch.arange(200) // 2
-    monkeypatch.setattr(grids, "_SAMPLE", 100)
+@pytest.mark.parametrize("factor", [0.5, 0.9, 1.1, 1.5])
+def test_a_sample_that_misleads_costs_another_pass(
+    factor: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Misled(one_pass.NegativeSample):
+        def distances(self, *fars: float) -> list[float]:
+            return [min(2.0, factor * distance) for distance in super().distances(*fars)]
+
+    embeddings, labels = _set(13)
+    monkeypatch.setattr(one_pass, "NegativeSample", Misled)
     passes = []
     count_pairs = one_pass.count_pairs
     monkeypatch.setattr(
@@ -220,7 +240,70 @@ def test_a_sample_that_misleads_costs_another_pass(monkeypatch: pytest.MonkeyPat
     _ranks_alike(got, _exactly(embeddings, labels))
     _counts_truly(got, embeddings, labels)
     for distance, far in ((got.d_min, 0.01), (got.d_max, 0.1), (got.operating_threshold, 0.05)):
-        _reaches(distance, far, embeddings, labels, step=2e-3)
+        _reaches(distance, far, embeddings, labels, step=1e-3)
+    assert len(got.thresholds.unique()) == 101
+
+
+@pytest.mark.usefixtures("_backend")
+def test_antipodes_are_at_distance_two() -> None:
+    half = torch.randn(150, 8, generator=torch.Generator().manual_seed(0))
+    embeddings, labels = torch.cat([half, -half]), torch.arange(300) % 60
+    calibration = Calibration(far_min=0.4, far_max=0.9999, operating_far=0.5)
+    got = score_embeddings(embeddings, labels, calibration)
+    assert got.d_max == pytest.approx(2, abs=1e-3)
+    _ranks_alike(got, _exactly(embeddings, labels, calibration))
+    assert distance_at_far(embeddings, labels, 0.99999) == pytest.approx(2, abs=1e-3)
+
+
+@pytest.mark.parametrize("fars", [(1e-4, 1e-3), (0.5, 0.501)])
+def test_thresholds_of_a_narrow_range_differ(fars: tuple[float, float]) -> None:
+    embeddings, labels = _set(14, n=600, dim=64)
+    calibration = Calibration(far_min=fars[0], far_max=fars[1], thresholds=1001)
+    got = score_embeddings(embeddings, labels, calibration)
+    assert len(got.thresholds.unique()) == 1001
+    wanted = _exactly(embeddings, labels, calibration)
+    assert got.opis == pytest.approx(wanted.opis, rel=0.01)
+
+
+def test_settings_of_the_program_around_change_nothing() -> None:
+    embeddings, labels = _set(15, dim=64)
+    wanted = score_embeddings(embeddings, labels).metrics()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert score_embeddings(embeddings, labels).metrics() == wanted
+    cpu = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    before = cpu.fp32_precision
+    try:
+        torch.set_default_dtype(torch.float64)
+        cpu.fp32_precision = "bf16"
+        assert score_embeddings(embeddings, labels).metrics() == wanted
+        assert cpu.fp32_precision == "bf16"
+    finally:
+        torch.set_default_dtype(torch.float32)
+        cpu.fp32_precision = before
+
+
+def test_calls_from_several_threads_do_not_disturb_each_other() -> None:
+    sets = [_set(seed) for seed in range(4)]
+    wanted = [score_embeddings(*each).metrics() for each in sets]
+    before = torch.get_num_threads()
+    with ThreadPoolExecutor(4) as pool:
+        got = list(pool.map(lambda each: score_embeddings(*each).metrics(), sets * 3))
+    assert got == wanted * 3
+    assert torch.get_num_threads() == before
+
+
+def test_progress_that_raises_leaves_no_trace() -> None:
+    def stop(_: float) -> None:
+        raise KeyboardInterrupt
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with pytest.raises(KeyboardInterrupt):
+            score_embeddings(*_set(0), progress=stop)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def _cone(seed: int) -> Case:

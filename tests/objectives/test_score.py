@@ -374,6 +374,7 @@ def test_bad_input_is_refused(embeddings: Tensor, labels: Tensor, message: str) 
         ({"operating_far": 0.0}, "operating_far"),
         ({"operating_far": 1.0}, "operating_far"),
         ({"thresholds": 100}, r"thresholds \(100\)"),
+        ({"thresholds": 10_002}, r"thresholds \(10002\)"),
         ({"d_min": 0.5}, "d_min and d_max"),
         ({"d_max": 0.5}, "d_min and d_max"),
         ({"d_min": 0.5, "d_max": 0.5}, r"d_min \(0.5\)"),

@@ -316,7 +316,7 @@ BAD: list[tuple[str, Arguments, str]] = [
     (
         "too few thresholds",
         lambda p: ["score", p.arrays(embeddings=ROWS, labels=[0, 0, 1, 1]), "--thresholds", "9"],
-        "--thresholds (9) must be 101 or more",
+        "--thresholds (9) must lie between 101 and 10001",
     ),
     (
         "half a range",

@@ -81,7 +81,7 @@ def test_every_number_is_bounded_below():
         ("epochs", 0),
         ("epochs", 2.5),
         ("embedding_dim", 1),
-        ("micro_batch_size", 1),
+        ("micro_batch_size", 2),
         ("micro_batch_size", 2.5),
         ("augmentation", "heavy"),
         ("seed", 2**63),
@@ -91,7 +91,7 @@ def test_values_out_of_range_are_refused(name, value):
     assert refusal(**{name: value})[0] == (name,)
 
 
-@pytest.mark.parametrize("size", [None, 2, 7, 128, 4000])
+@pytest.mark.parametrize("size", [None, 3, 7, 128, 4000])
 def test_a_micro_batch_need_not_divide_the_batch(size):
     assert TrialConfig(micro_batch_size=size).micro_batch_size == size
 

@@ -66,6 +66,15 @@ def test_what_does_not_lie_in_memory_is_copied_batch_by_batch(monkeypatch):
     assert found[:, 0, 0, 0].tolist() == [5, 2]
 
 
+@pytest.mark.parametrize(("free", "fits"), [(8 * 288, True), (8 * 288 - 8, False)])
+def test_an_eighth_of_the_free_memory_is_enough(free, fits, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 10**12))
+    held = images()
+    assert held.pixels.nbytes == 288
+    assert trainer.device_images._fits(held, torch.device("cuda")) is fits
+    assert not trainer.device_images._fits(held, CPU)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("fits", [True, False])

@@ -400,7 +400,7 @@ class HostReads(TorchDispatchMode):
     On a CPU AdamW reads its own step counter, which lies on the host everywhere: not counted.
     """
 
-    WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal.", "is_nonzero")
+    WAITS = ("_local_scalar_dense", "nonzero.", "masked_select", "unique", "equal.", "is_nonzero")
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         super().__init__()
@@ -427,10 +427,17 @@ class HostReads(TorchDispatchMode):
 
 @pytest.mark.parametrize("micro_batch_size", [None, 5])
 @pytest.mark.parametrize("augmentation", ["none", "light"])
-def test_a_step_never_waits_for_the_device(augmentation, micro_batch_size, make_config, make_trial):
+@pytest.mark.parametrize("loss", ["smooth_ap", "recall_at_k"])
+def test_a_step_never_waits_for_the_device(
+    loss, augmentation, micro_batch_size, make_config, make_trial
+):
     trial = make_trial(
         make_config(
-            augmentation=augmentation, horizontal_flip=True, micro_batch_size=micro_batch_size
+            loss=loss,
+            recall_at_k_mixup=True,
+            augmentation=augmentation,
+            horizontal_flip=True,
+            micro_batch_size=micro_batch_size,
         )
     )
     batches = list(trial._batches)
@@ -449,9 +456,15 @@ def test_a_step_never_waits_for_the_device(augmentation, micro_batch_size, make_
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("micro_batch_size", [None, 5])
-def test_a_step_never_waits_for_a_cuda_device(micro_batch_size, make_config, data):
+@pytest.mark.parametrize("loss", ["smooth_ap", "recall_at_k"])
+def test_a_step_never_waits_for_a_cuda_device(loss, micro_batch_size, make_config, data):
     trial = Trial(
-        make_config(augmentation="light", micro_batch_size=micro_batch_size),
+        make_config(
+            loss=loss,
+            recall_at_k_mixup=True,
+            augmentation="light",
+            micro_batch_size=micro_batch_size,
+        ),
         data,
         device=torch.device("cuda"),
         calibration=Calibration(),

@@ -168,20 +168,20 @@ def _with_virtual(
 ) -> Pairs:
     """Return the pairs of the samples and of a mixture of every two of a class.
 
-    ``max_positives`` fixes how many mixtures there are; those left over are `ABSENT`. They are NaN
-    where it is too small for all.
+    ``max_positives`` fixes how many mixtures there are; those left over are `ABSENT`.
     """
     unit, labels = pairs.queries, pairs.query_labels
     with torch.no_grad():
         same = (labels[:, None] == labels).triu(diagonal=1)
-        count = same.sum()
-        most = len(labels) * min(max_positives or 0, len(labels) - 1) // 2
-        size = int(count) if max_positives is None else most
+        if max_positives is None:
+            size = int(same.sum())
+        else:
+            size = len(labels) * min(max_positives, len(labels) - 1) // 2
         first, second = same.nonzero_static(size=size, fill_value=-1).T
-        # Drawn on the CPU: the same on every device, and part of a checkpoint's random state.
-        weight = torch.rand(size, 1, generator=generator, dtype=unit.dtype)
+        # Drawn on the CPU: the same on every device, and part of a checkpoint's random state. The
+        # host would wait for a copy from memory that is not pinned.
+        weight = torch.rand(size, 1, generator=generator, dtype=unit.dtype, pin_memory=unit.is_cuda)
         weight = weight.to(unit.device, non_blocking=True)
-        weight += torch.where(count <= size, 0.0, math.nan)
     virtual = unit[second].lerp(unit[first], weight)
     mixed = torch.cat([labels, labels[first].masked_fill(first < 0, ABSENT)])
     return Pairs(
@@ -199,5 +199,5 @@ def _check(
     check_ranking(temperature, max_positives)
     if not 0 < rank_temperature < math.inf:
         raise ValueError(f"rank_temperature ({rank_temperature}) must be positive and finite")
-    if len(k) == 0 or min(k) < 1:
+    if len(k) == 0 or any(each < 1 or each != int(each) for each in k):
         raise ValueError(f"k ({tuple(k)}) must be one or more whole numbers of at least 1")

@@ -290,10 +290,10 @@ def test_a_nan_shows():
 
 
 def test_memory_is_batch_by_positives_by_batch_and_nothing_waits():
-    embeddings = torch.randn(64, 512, requires_grad=True)
+    embeddings = torch.randn(64, 16, requires_grad=True)
     with Sizes() as sizes:
         smooth_ap_loss(embeddings, torch.arange(64) // 4, max_positives=3).backward()
-    assert sizes.largest <= max(64 * 3 * 64, 64 * 512)
+    assert sizes.largest <= 64 * 3 * 64
     waits = {"_local_scalar_dense", "nonzero", "masked_select", "item"}
     assert not sizes.operations & waits
 

@@ -1,0 +1,45 @@
+"""That the benchmarks run and write what they say; their timings are no tests."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import scoring
+from benchmarks.results import Comparison, publish, time_each
+
+
+def test_scoring_compares_every_peer() -> None:
+    tiny = scoring._Set(samples=1200, classes=200, dim=16, rounds=1, memory=1024)
+    rows = scoring.compare(tiny)
+    assert str(tiny) == "1 200 x 16, 200 classes"
+    assert [row.peer.split(",")[0] for row in rows] == [
+        "bare X @ X.T",
+        "faiss",
+        "pytorch-metric-learning",
+        "bare X @ X.T",
+        "bar",
+    ]
+    assert all(row.theirs > 0 for row in rows)
+
+
+def test_peers_of_scoring_agree_on_recall() -> None:
+    embeddings, labels = scoring._Set(samples=1200, classes=200, dim=16).make()
+    wanted = scoring.score_embeddings(embeddings, labels).recall_at_1
+    assert scoring._faiss(embeddings, labels) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_results_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row = Comparison(work="work", ours=1.0, peer="peer", theirs=4.0, bar=0.5)
+    publish("Title", [row], file=tmp_path / "out.json")
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["comparisons"][0]["ratio"] == 0.25
+    assert found["machine"]["threads"] >= 1
+    assert "0.25" in capsys.readouterr().out
+
+
+def test_works_take_turns() -> None:
+    done: list[str] = []
+    works = {name: (lambda name=name: done.append(name)) for name in "ab"}
+    assert set(time_each(works, rounds=2)) == {"a", "b"}
+    assert "".join(done) == "ab" * 3
