@@ -14,6 +14,8 @@ __all__ = ["Grid", "NegativeSample"]
 _FEWEST: Final = 2048
 _MOST: Final = 8192
 _SHARE: Final = 20
+# Kept on both sides of a grid, for distances that are all the same.
+_ROOM: Final = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,5 +88,7 @@ class NegativeSample:
         upper = far_high * slack + few * math.sqrt(far_high)
         low, high = self.distances(max(lower, 0.0), min(upper, 1.0))
         return Grid(
-            low=low if lower * len(self) >= 1 else 0.0, high=high if upper < 1 else 2.0, bins=bins
+            low=max(0.0, low - _ROOM) if lower * len(self) >= 1 else 0.0,
+            high=min(2.0, high + _ROOM) if upper < 1 else 2.0,
+            bins=bins,
         )

@@ -151,8 +151,10 @@ class _Look:
             counts = self.count(self.sample.grid(*fars, slack=slack, bins=bins))
         first, last = self.reached(counts, *fars).tolist()
         if last - first < 4 * steps or (steps == 0 and counts.step > _FINE):
-            low, high = counts.edges[max(first - 1, 0)], counts.edges[last]
-            closer = self.count(Grid(low=float(low), high=float(high), bins=bins))
+            low, high = counts.edges[[max(first - 1, 0), last]].tolist()
+            # Finer than rounding, edges would part distances that are the same.
+            bins = min(bins, max(8 * steps, math.ceil((high - low) / _FINE)))
+            closer = self.count(Grid(low=low, high=high, bins=bins))
             counts = closer if self._holds(closer, fars) else counts
         return counts
 

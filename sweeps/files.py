@@ -15,6 +15,8 @@ def check_output(file: Path, *, option: str) -> None:
     Raises:
         InputError: The file cannot be written.
     """
+    if not file.absolute().parent.is_dir():
+        raise InputError(f"{option}: {file} cannot be written (No such file or directory)")
     other = file.exists() and not file.is_file()  # a folder, a device, a pipe
     if other or not os.access(file.absolute().parent, os.W_OK):
         raise InputError(f"{option}: {file} cannot be written")

@@ -113,7 +113,7 @@ def score_source(
         InputError: The embeddings cannot be scored, or a file cannot be written.
     """
     per_class, plot = outputs.per_class, outputs.plot
-    files = _files(source, per_class=per_class, plot=plot)
+    files = _files(per_class=per_class, plot=plot)
     with _progress("reading") as progress:
         read = read_embeddings(
             source.path,
@@ -160,7 +160,7 @@ def show_score(score: Score, read: Embeddings, *, as_json: bool) -> None:
         print_json(metrics | counts | {"intervals": intervals})
         return
     OUT.print(metrics_table(metrics, intervals))
-    left_out = f" ({single} with one sample only)" if single else ""
+    left_out = f" ({single} with one sample only, a miss in Recall@k)" if single else ""
     print_line(
         f"{samples} samples of {classes} classes{left_out}; intervals: bootstrap over classes"
     )
@@ -182,18 +182,16 @@ def per_class_csv(score: Score, read: Embeddings) -> str:
     return out.getvalue()
 
 
-def _files(source: Source, *, per_class: Path | None, plot: Path | None) -> dict[str, Path]:
+def _files(*, per_class: Path | None, plot: Path | None) -> dict[str, Path]:
     """Return the files to write by option, and refuse now what would fail after the work."""
+    if per_class is not None and per_class.suffix.lower() != ".csv":
+        raise InputError(f"--per-class: {per_class} must end in .csv")
     if plot is not None and plot.suffix.lower() not in _PLOTS:
         raise InputError(f"--plot: {plot} must end in one of {', '.join(_PLOTS)}")
     asked = {"--per-class": per_class, "--plot": plot}
     files = {option: file for option, file in asked.items() if file is not None}
     for option, file in files.items():
         check_output(file, option=option)
-        if file.resolve() in {held.resolve() for held in (source.path, source.labels) if held}:
-            raise InputError(f"{option}: {file} is what is to be read")
-    if per_class is not None and plot is not None and per_class.resolve() == plot.resolve():
-        raise InputError(f"--plot: {plot} is what --per-class is to write")
     return files
 
 

@@ -38,6 +38,9 @@ _MUST_BE: Final[Mapping[str, str]] = {
     "tuple_type": _LIST,
 }
 
+# Characters of a value that a message shows.
+_MOST: Final = 200
+
 
 def one_sentence(error: ValidationError) -> str:
     """Say one fault in a sentence that names the field; a misspelt key before a missing one."""
@@ -61,5 +64,11 @@ def describe_fault(fault: Mapping[str, Any]) -> str:
     if kind == "value_error":
         return str(context["error"])
     if kind in _MUST_BE:
-        return f"must be {_MUST_BE[kind].format(**context)}, not {fault['input']!r}"
-    return f"{fault['msg']}, not {fault['input']!r}"
+        return f"must be {_MUST_BE[kind].format(**context)}, not {_shortened(fault['input'])}"
+    return f"{fault['msg']}, not {_shortened(fault['input'])}"
+
+
+def _shortened(value: object) -> str:
+    """Write a value; of a file that is something else, only how it begins."""
+    text = repr(value)
+    return text if len(text) <= _MOST else f"{text[:_MOST]} ..."

@@ -137,23 +137,26 @@ def _rest(classes: int) -> int:
 
 def _marks(ax: Axes, score: Score) -> None:
     """Mark and name the ends of the range, and the operating threshold where it is in view."""
-    for name, place, style in (
-        ("d_min", score.d_min, ":"),
-        ("d_max", score.d_max, ":"),
-        ("operating threshold", score.operating_threshold, "-"),
+    for name, place, style, height in (
+        ("d_min", score.d_min, ":", 1.0),
+        ("d_max", score.d_max, ":", 1.0),
+        # Below the others' names, for it may lie beside them.
+        ("operating threshold", score.operating_threshold, "-", 0.0),
     ):
         if not _in_view(score, place):
             continue
         ax.axvline(place, color="#555555", linewidth=1.1, linestyle=style, zorder=1)
         ax.annotate(
             f"{name} {place:.3f}",
-            (place, 1),
+            (place, height),
             (0, 3),
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
             ha="center",
             fontsize=8.5,
             color="#555555",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+            zorder=7,
         )
 
 

@@ -255,6 +255,21 @@ def test_antipodes_are_at_distance_two() -> None:
     assert distance_at_far(embeddings, labels, 0.99999) == pytest.approx(2, abs=1e-3)
 
 
+@pytest.mark.usefixtures("_backend")
+@pytest.mark.parametrize("operating", [0.02, 0.5, 0.95])
+def test_codes_with_few_distances(operating: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    codes = torch.randint(2, (300, 8), generator=generator).float() * 2 - 1
+    labels = torch.arange(300) % 70
+    calibration = Calibration(operating_far=operating)
+    got = score_embeddings(codes, labels, calibration)
+    wanted = _exactly(codes, labels, calibration)
+    _ranks_alike(got, wanted)
+    assert got.operating_threshold == pytest.approx(wanted.operating_threshold, abs=1e-4)
+    torch.testing.assert_close(got.operating_far, wanted.operating_far)
+    _counts_truly(got, codes, labels)
+
+
 @pytest.mark.parametrize("fars", [(1e-4, 1e-3), (0.5, 0.501)])
 def test_thresholds_of_a_narrow_range_differ(fars: tuple[float, float]) -> None:
     embeddings, labels = _set(14, n=600, dim=64)

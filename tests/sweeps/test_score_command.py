@@ -91,7 +91,10 @@ def test_table(command: Any, here: Path) -> None:
         assert re.search(rf"│ {key} .*│ [\d.e-]+ to [\d.e-]+ +│", ran.out)
     assert ran.out.endswith("18 samples of 3 classes; intervals: bootstrap over classes\n")
     ran = command("score", saved(here, *samples(singles=2)))
-    assert "20 samples of 5 classes (2 with one sample only); intervals: " in ran.out
+    assert (
+        "20 samples of 5 classes (2 with one sample only, a miss in Recall@k); intervals: "
+        in ran.out
+    )
 
 
 def test_the_range_is_the_options(command: Any, here: Path) -> None:
