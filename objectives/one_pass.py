@@ -188,7 +188,7 @@ class _Look:
 
     def _bins(self, steps: int) -> int:
         """Return as many bins as there is room for, and no less than 8 for each step."""
-        counts = min(max(len(self.rows.unit) ** 2 // 32, _COUNTS[0]), _COUNTS[1])
+        counts = min(max(len(self.rows.unit) ** 2 // 64, _COUNTS[0]), _COUNTS[1])
         bins = min(max(counts // (int(self.rows.groups[-1]) + 1), _BINS[0]), _BINS[1])
         return max(bins, 8 * steps)
 
