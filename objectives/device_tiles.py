@@ -9,6 +9,7 @@ from objectives.grid import Grid
 from objectives.ranks import Ranks
 from objectives.retrieval import DEEPEST
 from objectives.rows import SortedRows
+from objectives.similarity import distances_of
 
 __all__ = ["DeviceTiles"]
 
@@ -48,8 +49,7 @@ class DeviceTiles:
             self._place(queries, similarity)
 
     def _bins(self, similarity: Tensor) -> Tensor:
-        distance = (2 - 2 * similarity.double()).clamp(0, 4).sqrt()
-        bins = ((distance - self._grid.low) * self._grid.scale).clamp(min=0).ceil()
+        bins = ((distances_of(similarity) - self._grid.low) * self._grid.scale).clamp(min=0).ceil()
         return bins.clamp(max=self._grid.bins + 1).long()
 
     def _place(self, queries: Tensor, similarity: Tensor) -> None:

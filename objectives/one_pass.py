@@ -19,7 +19,12 @@ from objectives.exact import rank_exactly
 from objectives.grid import Grid, NegativeSample
 from objectives.ranks import Ranks, rank_nothing, rank_within_classes
 from objectives.rows import SortedRows, sort_by_class
-from objectives.similarity import query_blocks, similarity_block, unit_embeddings
+from objectives.similarity import (
+    distances_of,
+    query_blocks,
+    similarity_block,
+    unit_embeddings,
+)
 from objectives.tally import Classes, Progress, Tally, ignore
 from objectives.tiles import count_pairs
 
@@ -189,7 +194,7 @@ class _Look:
     def _bins(self, steps: int) -> int:
         """Return as many bins as there is room for, and no less than 8 for each step."""
         counts = min(max(len(self.rows.unit) ** 2 // 64, _COUNTS[0]), _COUNTS[1])
-        bins = min(max(counts // (int(self.rows.groups[-1]) + 1), _BINS[0]), _BINS[1])
+        bins = min(max(counts // self.rows.group_count, _BINS[0]), _BINS[1])
         return max(bins, 8 * steps)
 
 
@@ -236,10 +241,10 @@ def _decide(
     order, queries = look.rows.order, ranks.close.nonzero()[:, 0]
     if len(queries):
         unit = unit_embeddings(embeddings, torch.float64, order=order)
+        members, counts = classes.members[order], ranks.offsets.diff()
         for some in query_blocks(queries, len(unit)):
-            block = similarity_block(unit, classes.members[order], some)
-            most = int(ranks.offsets.diff()[some].max())
-            first[some], precision[some] = rank_exactly(block, most)
+            block = similarity_block(unit, members, some)
+            first[some], precision[some] = rank_exactly(block, int(counts[some].max()))
     back = order.argsort()
     return first[back], precision[back]
 
@@ -251,7 +256,7 @@ def _positives_within(ranks: Ranks, classes: int, groups: Tensor, marks: Tensor)
     counts = torch.zeros(classes * width, dtype=torch.int64, device=marks.device)
     for places in torch.arange(len(ranks.similarity), device=marks.device).split(2**22):
         queries = torch.searchsorted(ranks.offsets, places, right=True) - 1
-        distances = (2 - 2 * ranks.similarity[places].double()).clamp(min=0).sqrt()
+        distances = distances_of(ranks.similarity[places])
         keys = groups[queries] * width + torch.bucketize(distances, ascending)
         counts += keys.bincount(minlength=len(counts))
     return counts.view(classes, width).cumsum(1)[:, order.argsort()]

@@ -28,6 +28,11 @@ class SortedRows:
     ends: Tensor
     groups: Tensor
 
+    @property
+    def group_count(self) -> int:
+        """G, the number of groups."""
+        return int(self.groups[-1]) + 1
+
 
 def sort_by_class(embeddings: Tensor, classes: Classes) -> tuple[SortedRows, Tensor]:
     """Normalise and sort.

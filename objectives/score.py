@@ -119,7 +119,7 @@ def score_embeddings(
     labels: Tensor,
     calibration: Calibration = DEFAULT_CALIBRATION,
     *,
-    progress: Progress | None = None,
+    progress: Progress = ignore,
 ) -> Score:
     """Score embeddings by R@1, MAP@R, OPIS and 10%-OPIS (Zhang et al., arXiv 2307.04047).
 
@@ -147,13 +147,12 @@ def score_embeddings(
     """
     check_embeddings(embeddings, labels)
     classes = Classes.of(labels.to(embeddings.device))
-    report = progress or ignore
     with full_precision(embeddings.device):
-        tally = tally_in_one_pass(embeddings, classes, calibration, report)
+        tally = tally_in_one_pass(embeddings, classes, calibration, progress)
         if tally is None:
             unit = unit_embeddings(embeddings, torch.float64)
-            tally = tally_exactly(unit, classes, calibration, report)
-    report(1.0)
+            tally = tally_exactly(unit, classes, calibration, progress)
+    progress(1.0)
     return _assemble(tally, classes, calibration)
 
 

@@ -15,6 +15,7 @@ from objectives.errors import InputError
 __all__ = [
     "SimilarityBlock",
     "check_embeddings",
+    "distances_of",
     "full_precision",
     "query_blocks",
     "similarity_block",
@@ -162,6 +163,11 @@ def similarity_blocks(unit: Tensor, labels: Tensor) -> Iterator[SimilarityBlock]
     """
     for queries in query_blocks(torch.arange(len(unit), device=unit.device), len(unit)):
         yield similarity_block(unit, labels, queries)
+
+
+def distances_of(similarity: Tensor) -> Tensor:
+    """Return float64 distances on the unit sphere, in [0, 2], whatever rounding did."""
+    return (2 - 2 * similarity.double()).clamp(0, 4).sqrt()
 
 
 def query_blocks(queries: Tensor, n: int) -> tuple[Tensor, ...]:

@@ -28,10 +28,10 @@ def count_pairs(rows: SortedRows, grid: Grid, ranks: Ranks, progress: Progress) 
         G x (bins + 1) integers: the pairs with an end in each group, within each edge. A pair
         between two groups counts for both, one between two classes of one group twice for that.
     """
-    n, groups = len(rows.unit), int(rows.groups[-1]) + 1
+    n = len(rows.unit)
     most = int(rows.groups.bincount().max()) * n
     dtype = torch.int32 if most < 2**31 else torch.int64
-    counts = torch.zeros(groups, grid.bins + 2, dtype=dtype, device=rows.unit.device)
+    counts = torch.zeros(rows.group_count, grid.bins + 2, dtype=dtype, device=rows.unit.device)
     on_cpu = rows.unit.device.type == "cpu"
     tiles = (CpuTiles if on_cpu else DeviceTiles)(rows, grid, ranks, counts)
     side = tiles.side

@@ -1,6 +1,6 @@
 """What every reader shares: the result, numbered labels, and how a column is found."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,13 +17,9 @@ __all__ = [
     "Columns",
     "Embeddings",
     "LabelNumbers",
-    "Progress",
     "find_column",
     "require_finite",
 ]
-
-Progress = Callable[[float], None]
-"""Is told the share that has been read, in (0, 1], ascending."""
 
 # Column (or array) -> what it may be called where the user does not say.
 EMBEDDINGS: Final = ("embeddings", "embedding")

@@ -14,13 +14,13 @@ import torch
 from numpy.lib import format as npy
 
 from objectives import InputError
+from objectives.tally import Progress
 from sweeps.embeddings.labelled import (
     EMBEDDINGS,
     LABELS,
     Columns,
     Embeddings,
     LabelNumbers,
-    Progress,
     find_column,
     require_finite,
 )

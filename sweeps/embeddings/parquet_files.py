@@ -10,13 +10,13 @@ import torch
 from pyarrow import types
 
 from objectives import InputError
+from objectives.tally import Progress
 from sweeps.embeddings.labelled import (
     EMBEDDINGS,
     LABELS,
     Columns,
     Embeddings,
     LabelNumbers,
-    Progress,
     find_column,
     require_finite,
 )

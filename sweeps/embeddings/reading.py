@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Final
 
 from objectives import InputError
-from sweeps.embeddings.labelled import Columns, Embeddings, Progress
+from objectives.tally import Progress, ignore
+from sweeps.embeddings.labelled import Columns, Embeddings
 from sweeps.embeddings.numpy_files import read_npy_pair, read_npz
 
 __all__ = ["SUFFIXES", "read_embeddings"]
@@ -18,7 +19,7 @@ def read_embeddings(
     *,
     embedding_column: str | None = None,
     label_column: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress = ignore,
 ) -> Embeddings:
     """Read embeddings and labels, piece by piece into the one array that is returned.
 
@@ -46,16 +47,12 @@ def read_embeddings(
                 raise InputError(f"--{option}-column: {path} has no columns to choose from")
         if labels is None:
             raise InputError(f"{path}: a second .npy file, of the labels, must follow")
-        return read_npy_pair(path, labels, progress or _ignore)
+        return read_npy_pair(path, labels, progress)
     if labels is not None:
         raise InputError(f"{labels}: {path.name} has the labels too, so no second file is read")
     columns = Columns(embeddings=embedding_column, labels=label_column)
     if suffix == ".npz":
-        return read_npz(path, columns, progress or _ignore)
+        return read_npz(path, columns, progress)
     from sweeps.embeddings.parquet_files import read_parquet  # pyarrow is slow to import
 
-    return read_parquet(path, columns, progress or _ignore)
-
-
-def _ignore(_: float) -> None:
-    pass
+    return read_parquet(path, columns, progress)

@@ -256,6 +256,15 @@ def test_antipodes_are_at_distance_two() -> None:
 
 
 @pytest.mark.usefixtures("_backend")
+def test_positives_at_distance_two_are_within_it() -> None:
+    half = torch.randn(150, 8, generator=torch.Generator().manual_seed(0))
+    embeddings, labels = torch.cat([half, -half]), torch.arange(300) % 150
+    got = score_embeddings(embeddings, labels, Calibration(d_min=1.0, d_max=2.0))
+    assert not got.frr[:, -1].any()
+    assert bool((got.far[:, -1] == 1).all())
+
+
+@pytest.mark.usefixtures("_backend")
 @pytest.mark.parametrize("operating", [0.02, 0.5, 0.95])
 def test_codes_with_few_distances(operating: float) -> None:
     generator = torch.Generator().manual_seed(0)

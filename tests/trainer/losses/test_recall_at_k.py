@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd import gradcheck
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainer.losses import RecallAtKLoss, ranking, recall_at_k_loss
+
+from .sizes import Sizes
 
 K = (1, 2, 4, 8, 16)
 LAYOUTS = {
@@ -21,22 +22,6 @@ LAYOUTS = {
     "one sample": [4],
 }
 every_layout = pytest.mark.parametrize("labels", LAYOUTS.values(), ids=LAYOUTS.keys())
-
-
-class Sizes(TorchDispatchMode):
-    """Remembers the most elements of any tensor that an operation returned, and the operations."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.largest = 0
-        self.operations: set[str] = set()
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        self.operations.add(func.overloadpacket.__name__)
-        if isinstance(result, Tensor):
-            self.largest = max(self.largest, result.numel())
-        return result
 
 
 def random_embeddings(size: int, dim: int = 6, seed: int = 0) -> Tensor:
