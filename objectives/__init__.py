@@ -3,7 +3,6 @@
 from objectives.bootstrap import bootstrap_intervals
 from objectives.consistency import epsilon_opis, opis, utility
 from objectives.errors import InputError
-from objectives.fronts import front_ranks, hypervolume, hypervolume_contributions, knee
 from objectives.objective import (
     DEFAULT_OBJECTIVES,
     OBJECTIVES,
@@ -11,6 +10,7 @@ from objectives.objective import (
     get_objective,
     objective_pair,
 )
+from objectives.pareto import front_ranks, hypervolume, hypervolume_contributions, knee
 from objectives.score import Calibration, Score, distance_at_far, score_embeddings
 
 __all__ = [

@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-from objectives.similarity import SimilarityBlock
+from objectives.pairwise.similarity import SimilarityBlock
 
 __all__ = [
     "DistanceHistogram",

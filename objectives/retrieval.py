@@ -6,7 +6,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from objectives.similarity import SimilarityBlock
+from objectives.pairwise.similarity import SimilarityBlock
 
 __all__ = [
     "DEEPEST",

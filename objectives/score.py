@@ -9,11 +9,11 @@ from torch import Tensor
 from objectives.calibration import DEFAULT_CALIBRATION, Calibration
 from objectives.consistency import epsilon_opis, mean_over_range, opis, utility
 from objectives.errors import InputError
-from objectives.exact import distance_at_far_exactly, tally_exactly
-from objectives.one_pass import distance_at_far_in_one_pass, tally_in_one_pass
+from objectives.pairwise.exact import distance_at_far_exactly, tally_exactly
+from objectives.pairwise.one_pass import distance_at_far_in_one_pass, tally_in_one_pass
+from objectives.pairwise.pair_statistics import Classes, Progress, Tally, ignore
+from objectives.pairwise.similarity import check_embeddings, full_precision, unit_embeddings
 from objectives.retrieval import DEEPEST
-from objectives.similarity import check_embeddings, full_precision, unit_embeddings
-from objectives.tally import Classes, Progress, Tally, ignore
 
 __all__ = ["Calibration", "Score", "distance_at_far", "score_embeddings"]
 

@@ -14,7 +14,7 @@ import torch
 from numpy.lib import format as npy
 
 from objectives import InputError
-from objectives.tally import Progress
+from objectives.pairwise.pair_statistics import Progress
 from sweeps.embeddings.labelled import (
     EMBEDDINGS,
     LABELS,

@@ -10,7 +10,7 @@ import torch
 from pyarrow import types
 
 from objectives import InputError
-from objectives.tally import Progress
+from objectives.pairwise.pair_statistics import Progress
 from sweeps.embeddings.labelled import (
     EMBEDDINGS,
     LABELS,

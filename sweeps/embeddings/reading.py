@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from objectives import InputError
-from objectives.tally import Progress, ignore
+from objectives.pairwise.pair_statistics import Progress, ignore
 from sweeps.embeddings.labelled import Columns, Embeddings
 from sweeps.embeddings.numpy_files import read_npy_pair, read_npz
 

@@ -15,7 +15,7 @@ from objectives.consistency import (
     opis,
     utility,
 )
-from objectives.similarity import SimilarityBlock, similarity_blocks, unit_embeddings
+from objectives.pairwise.similarity import SimilarityBlock, similarity_blocks, unit_embeddings
 
 from . import oracle
 

@@ -9,17 +9,17 @@ from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 from pytorch_metric_learning.utils.inference import CustomKNN
 
 from objectives import InputError, score_embeddings
+from objectives.pairwise.similarity import (
+    SimilarityBlock,
+    check_embeddings,
+    similarity_blocks,
+    unit_embeddings,
+)
 from objectives.retrieval import (
     RankedPositives,
     first_ranks,
     mean_average_precision_at_r,
     rank_positives,
-)
-from objectives.similarity import (
-    SimilarityBlock,
-    check_embeddings,
-    similarity_blocks,
-    unit_embeddings,
 )
 
 
@@ -97,7 +97,7 @@ def test_is_that_of_pytorch_metric_learning(seed: int, n: int, classes: int) -> 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_unit_embeddings(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("objectives.similarity._BLOCK_ROWS", 2)
+    monkeypatch.setattr("objectives.pairwise.similarity._BLOCK_ROWS", 2)
     embeddings = torch.tensor([[3.0, 4.0], [0.0, -2.0], [1e-30, 0.0]])
     check_embeddings(embeddings, torch.arange(3))
     wanted = torch.tensor([[0.6, 0.8], [0, -1], [1, 0]], dtype=dtype)
@@ -107,7 +107,7 @@ def test_unit_embeddings(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_bad_row_is_named_by_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("objectives.similarity._BLOCK_ROWS", 2)
+    monkeypatch.setattr("objectives.pairwise.similarity._BLOCK_ROWS", 2)
     with pytest.raises(InputError, match="embeddings: row 3 is all zeros"):
         check_embeddings(torch.tensor([[1.0], [2.0], [1.0], [0.0]]), torch.arange(4))
 
@@ -118,7 +118,7 @@ def test_blocks_cover_every_pair_once(rows: int, monkeypatch: pytest.MonkeyPatch
     unit = unit_embeddings(
         torch.randn(8, 3, generator=torch.Generator().manual_seed(0)), torch.float64
     )
-    monkeypatch.setattr("objectives.similarity._BLOCK_BYTES", rows * 8 * 8)
+    monkeypatch.setattr("objectives.pairwise.similarity._BLOCK_BYTES", rows * 8 * 8)
     blocks = list(similarity_blocks(unit, labels))
     assert len(blocks) == math.ceil(8 / rows)
     assert max(len(block.queries) for block in blocks) <= rows

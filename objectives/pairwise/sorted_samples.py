@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from objectives.similarity import unit_embeddings
-from objectives.tally import Classes
+from objectives.pairwise.pair_statistics import Classes
+from objectives.pairwise.similarity import unit_embeddings
 
 __all__ = ["SortedRows", "sort_by_class"]
 

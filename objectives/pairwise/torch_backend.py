@@ -5,11 +5,11 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from objectives.grid import Grid
-from objectives.ranks import Ranks
+from objectives.pairwise.distance_estimate import Grid
+from objectives.pairwise.ranks import Ranks
+from objectives.pairwise.similarity import distances_of
+from objectives.pairwise.sorted_samples import SortedRows
 from objectives.retrieval import DEEPEST
-from objectives.rows import SortedRows
-from objectives.similarity import distances_of
 
 __all__ = ["DeviceTiles"]
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from objectives.cpu_tiles import CpuTiles
-from objectives.device_tiles import DeviceTiles
-from objectives.grid import Grid
-from objectives.ranks import Ranks
-from objectives.rows import SortedRows
-from objectives.tally import Progress
+from objectives.pairwise.cpu_backend import CpuTiles
+from objectives.pairwise.distance_estimate import Grid
+from objectives.pairwise.pair_statistics import Progress
+from objectives.pairwise.ranks import Ranks
+from objectives.pairwise.sorted_samples import SortedRows
+from objectives.pairwise.torch_backend import DeviceTiles
 
 __all__ = ["count_pairs"]
 

@@ -15,18 +15,18 @@ import torch
 from torch import Tensor
 
 from objectives.calibration import Calibration
-from objectives.exact import rank_exactly
-from objectives.grid import Grid, NegativeSample
-from objectives.ranks import Ranks, rank_nothing, rank_within_classes
-from objectives.rows import SortedRows, sort_by_class
-from objectives.similarity import (
+from objectives.pairwise.distance_estimate import Grid, NegativeSample
+from objectives.pairwise.exact import rank_exactly
+from objectives.pairwise.negative_pairs import count_pairs
+from objectives.pairwise.pair_statistics import Classes, Progress, Tally, ignore
+from objectives.pairwise.ranks import Ranks, rank_nothing, rank_within_classes
+from objectives.pairwise.similarity import (
     distances_of,
     query_blocks,
     similarity_block,
     unit_embeddings,
 )
-from objectives.tally import Classes, Progress, Tally, ignore
-from objectives.tiles import count_pairs
+from objectives.pairwise.sorted_samples import SortedRows, sort_by_class
 
 __all__ = ["distance_at_far_in_one_pass", "tally_in_one_pass"]
 

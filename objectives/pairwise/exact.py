@@ -9,9 +9,9 @@ from torch import Tensor
 
 from objectives.calibration import Calibration
 from objectives.consistency import DistanceHistogram, count_within
+from objectives.pairwise.pair_statistics import Classes, Progress, Tally
+from objectives.pairwise.similarity import SimilarityBlock, similarity_blocks
 from objectives.retrieval import DEEPEST, first_ranks, mean_average_precision_at_r, rank_positives
-from objectives.similarity import SimilarityBlock, similarity_blocks
-from objectives.tally import Classes, Progress, Tally
 
 __all__ = ["distance_at_far_exactly", "rank_exactly", "tally_exactly"]
 

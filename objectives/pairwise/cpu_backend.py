@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from objectives.grid import Grid
-from objectives.ranks import Ranks
+from objectives.pairwise.distance_estimate import Grid
+from objectives.pairwise.ranks import Ranks
+from objectives.pairwise.sorted_samples import SortedRows
 from objectives.retrieval import DEEPEST
-from objectives.rows import SortedRows
 
 __all__ = ["CpuTiles"]
 
@@ -30,7 +30,7 @@ class CpuTiles:
 
     def __init__(self, rows: SortedRows, grid: Grid, ranks: Ranks, counts: Tensor) -> None:
         # Compiled, or read from numba's cache: a second that other uses of this package need not.
-        from objectives.kernels import for_columns, for_rows
+        from objectives.pairwise.kernels import for_columns, for_rows
 
         self._for_rows, self._for_columns = for_rows, for_columns
         self._unit = rows.unit

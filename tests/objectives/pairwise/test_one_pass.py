@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from objectives import Calibration, Score, distance_at_far, one_pass, score_embeddings, tiles
-
-from . import oracle
+from objectives import Calibration, Score, distance_at_far, score_embeddings
+from objectives.pairwise import negative_pairs as tiles
+from objectives.pairwise import one_pass
+from tests.objectives import oracle
 
 Case = tuple[Tensor, Tensor]
 # Further than float32 puts a distance between 0.3 and 2 from its place.
