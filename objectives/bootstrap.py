@@ -1,4 +1,4 @@
-"""Intervals for a score: what other classes of the same kind would have given."""
+"""Confidence intervals of a score, by resampled classes."""
 
 from typing import Final
 

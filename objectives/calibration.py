@@ -1,4 +1,4 @@
-"""Where and how threshold consistency is judged."""
+"""Calibration: the distance thresholds at which consistency is judged."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -10,7 +10,7 @@ __all__ = ["DEFAULT_CALIBRATION", "Calibration"]
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """Where and how consistency is judged.
+    """Distance thresholds at which consistency is judged, and what a class is compared with.
 
     Attributes:
         far_min: FAR pooled over all negative pairs at the lower end of the calibration range.
@@ -41,16 +41,23 @@ class Calibration:
         if not 0 < self.far_min < self.far_max < 1:
             raise InputError(
                 f"far_min ({self.far_min}) and far_max ({self.far_max}) must satisfy "
-                "0 < far_min < far_max < 1"
+                "0 < far_min < far_max < 1",
+                field=("far_min", "far_max"),
             )
         if not 0 < self.operating_far < 1:
-            raise InputError(f"operating_far ({self.operating_far}) must lie between 0 and 1")
+            raise InputError(
+                f"operating_far ({self.operating_far}) must lie between 0 and 1",
+                field=("operating_far",),
+            )
         if self.mean not in ("classes", "pooled"):
-            raise InputError(f"mean ({self.mean!r}) must be 'classes' or 'pooled'")
+            raise InputError(f"mean ({self.mean!r}) must be 'classes' or 'pooled'", field=("mean",))
         if not 101 <= self.thresholds <= 10_001:
-            raise InputError(f"thresholds ({self.thresholds}) must lie between 101 and 10001")
+            raise InputError(
+                f"thresholds ({self.thresholds}) must lie between 101 and 10001",
+                field=("thresholds",),
+            )
         if (self.d_min is None) != (self.d_max is None):
-            raise InputError("d_min and d_max must be given together")
+            raise InputError("d_min and d_max must be given together", field=("d_min", "d_max"))
         if (
             self.d_min is not None
             and self.d_max is not None
@@ -58,7 +65,8 @@ class Calibration:
         ):
             raise InputError(
                 f"d_min ({self.d_min}) and d_max ({self.d_max}) must satisfy "
-                "0 <= d_min < d_max <= 2"
+                "0 <= d_min < d_max <= 2",
+                field=("d_min", "d_max"),
             )
 
     @property

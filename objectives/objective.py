@@ -1,4 +1,4 @@
-"""What a trial can be judged by: the names, directions and worst values of the metrics."""
+"""Objectives that a trial is judged by: names, directions and reference values of metrics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,8 +29,9 @@ class Objective:
         label: How plots and tables call it.
         aspect: What a user who wants the best of it asks for, such as ``recall``.
         ideal: The best value it can take.
-        worst: The hypervolume's reference: a value as bad or worse dominates no area. By default
-            the worst value it can take (OPIS with the pooled mean can exceed it).
+        reference: Its part of the hypervolume's reference point: a value as bad or worse dominates
+            no area. By default the worst value it can take (OPIS with the pooled mean can exceed
+            it).
     """
 
     name: str
@@ -38,7 +39,7 @@ class Objective:
     label: str
     aspect: str
     ideal: float
-    worst: float
+    reference: float
 
     @property
     def sign(self) -> float:
@@ -55,10 +56,10 @@ _RECORDS: Final = (
         label="Recall@1",
         aspect="recall",
         ideal=1.0,
-        worst=0.0,
+        reference=0.0,
     ),
     Objective(
-        name="map_at_r", direction="maximize", label="MAP@R", aspect="map", ideal=1.0, worst=0.0
+        name="map_at_r", direction="maximize", label="MAP@R", aspect="map", ideal=1.0, reference=0.0
     ),
     Objective(
         name="opis",
@@ -66,7 +67,7 @@ _RECORDS: Final = (
         label="OPIS",
         aspect="consistency",
         ideal=0.0,
-        worst=0.25,
+        reference=0.25,
     ),
     Objective(
         name="opis_10",
@@ -74,36 +75,48 @@ _RECORDS: Final = (
         label="10%-OPIS",
         aspect="worst-classes",
         ideal=0.0,
-        worst=1.0,
+        reference=1.0,
     ),
 )
 OBJECTIVES: Final[Mapping[str, Objective]] = MappingProxyType({r.name: r for r in _RECORDS})
 DEFAULT_OBJECTIVES: Final = ("recall_at_1", "opis")
 
 
-def get_objective(name: str) -> Objective:
+def get_objective(name: str, *, among: Mapping[str, Objective] = OBJECTIVES) -> Objective:
     """Return the objective of that name.
+
+    Args:
+        name: Key of a metric.
+        among: The objectives there are, by name.
 
     Raises:
         InputError: There is none of that name; the message lists those there are.
     """
     try:
-        return OBJECTIVES[name]
+        return among[name]
     except KeyError:
-        known = ", ".join(OBJECTIVES)
-        raise InputError(f"objectives: {name!r} is not one of {known}") from None
+        known = ", ".join(among)
+        raise InputError(f"{name!r} is not one of {known}", field="objectives") from None
 
 
 def objective_pair(
-    names: Sequence[str], reference: Mapping[str, float]
+    names: Sequence[str],
+    reference: Mapping[str, float],
+    *,
+    among: Mapping[str, Objective] = OBJECTIVES,
 ) -> tuple[Objective, Objective]:
-    """Return two objectives by name, with another reference than the worst value where given.
+    """Return two objectives by name.
+
+    Args:
+        names: Keys of two metrics.
+        reference: By name, other reference values than the objectives' own.
+        among: The objectives there are, by name.
 
     Raises:
         InputError: There is none of a name.
     """
-    first, second = (get_objective(name) for name in names)
+    first, second = (get_objective(name, among=among) for name in names)
     return (
-        replace(first, worst=reference.get(first.name, first.worst)),
-        replace(second, worst=reference.get(second.name, second.worst)),
+        replace(first, reference=reference.get(first.name, first.reference)),
+        replace(second, reference=reference.get(second.name, second.reference)),
     )

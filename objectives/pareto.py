@@ -1,19 +1,21 @@
-"""What a set of trials is worth: fronts of two objectives.
+"""Pareto fronts of two objectives: non-dominated ranks, hypervolume and knee.
 
 Points are N x 2, one row a trial, one column an objective; directions and the hypervolume's
 reference point come from the two `Objective` records.
 """
 
-from collections.abc import Sequence
-
-import torch
-from torch import Tensor
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 
 from objectives.objective import Objective
 
 __all__ = ["front_ranks", "hypervolume", "hypervolume_contributions", "knee"]
 
-Points = Sequence[Sequence[float]] | Tensor
+# Rows of floats; a tensor will do.
+Points = Iterable[Iterable[float]]
+# A point's values, both to be minimised.
+_Cost = tuple[float, float]
 
 
 def front_ranks(points: Points, objectives: Sequence[Objective]) -> list[int]:
@@ -21,50 +23,45 @@ def front_ranks(points: Points, objectives: Sequence[Objective]) -> list[int]:
 
     A point dominates another if it is no worse in both objectives and better in one; equal points
     do not dominate each other. Rank 0 is the front; rank k is the front once the ranks below k
-    are taken away.
+    are taken away. Takes O(N log N).
 
     Raises:
         ValueError: Points are not N x 2, or not finite.
     """
-    costs = _costs(points, objectives)
-    no_worse = (costs[:, None, :] <= costs[None, :, :]).all(2)
-    dominates = no_worse & ~no_worse.T
-    ranks = torch.full((len(costs),), -1)
-    rank = 0
-    while bool((ranks < 0).any()):
-        left = ranks < 0
-        front = left & ~(dominates & left[:, None]).any(0)
-        ranks[front] = rank
-        rank += 1
-    return [int(rank) for rank in ranks]
+    return _ranks(_costs(points, objectives))
 
 
 def hypervolume(points: Points, objectives: Sequence[Objective]) -> float:
-    """Area that the points dominate, up to the objectives' worst values; 0 without points.
+    """Area that the points dominate, up to the objectives' references; 0 without points.
 
     Raises:
         ValueError: Points are not N x 2, or not finite.
     """
-    return _area(_costs(points, objectives).tolist(), _reference(objectives))
+    return _area(sorted(_costs(points, objectives)), _reference(objectives))
 
 
 def hypervolume_contributions(points: Points, objectives: Sequence[Objective]) -> list[float]:
     """Area that each point alone dominates; 0 for dominated points and for duplicates.
 
+    Takes O(N log N).
+
     Raises:
         ValueError: Points are not N x 2, or not finite.
     """
-    costs: list[list[float]] = _costs(points, objectives).tolist()
+    costs = _costs(points, objectives)
     reference = _reference(objectives)
+    order = sorted(range(len(costs)), key=costs.__getitem__)
+    ascending = [costs[index] for index in order]
     contributions = [0.0] * len(costs)
-    steps = _staircase(costs, reference)
+    steps = _staircase(ascending, reference)
     for place, (x, y) in enumerate(steps):
         above = steps[place - 1][1] if place else reference[1]
         right = steps[place + 1][0] if place + 1 < len(steps) else reference[0]
-        mine = costs.index([x, y])
+        mine = bisect_left(ascending, (x, y))
         # Between its neighbours, less what others, all dominated by it, dominate there too.
-        others = [c for i, c in enumerate(costs) if i != mine and c[0] < right and c[1] < above]
-        contributions[mine] = (right - x) * (above - y) - _area(others, (right, above))
+        end = bisect_left(ascending, (right, -math.inf), mine)
+        others = [cost for cost in ascending[mine + 1 : end] if cost[1] < above]
+        contributions[order[mine]] = (right - x) * (above - y) - _area(others, (right, above))
     return contributions
 
 
@@ -80,52 +77,105 @@ def knee(points: Points, objectives: Sequence[Objective]) -> int:
         ValueError: There are no points, or they are not N x 2 or not finite.
     """
     costs = _costs(points, objectives)
-    if not len(costs):
+    if not costs:
         raise ValueError("knee: there are no points")
-    front = [index for index, rank in enumerate(front_ranks(points, objectives)) if rank == 0]
-    low, high = costs[front].min(0).values, costs[front].max(0).values
-    scaled = (costs[front] - low) / (high - low).clamp(min=1e-300)
+    front = [index for index, rank in enumerate(_ranks(costs)) if rank == 0]
+    first, second = zip(*(costs[index] for index in front), strict=True)
     # The line joins (0, 1) and (1, 0); a point below it has a sum of less than 1.
-    gain = 1 - scaled.sum(1)
-    if len(front) > 2 and float(gain.max()) > 1e-9:
-        return front[int(gain.argmax())]
-    ideal = torch.tensor([objective.sign * objective.ideal for objective in objectives])
-    shortfall = costs[front] - ideal
-    return front[int((shortfall / shortfall.mean(0).clamp(min=1e-300)).sum(1).argmin())]
+    gains = [1 - (x + y) for x, y in zip(_scaled(first), _scaled(second), strict=True)]
+    if len(front) > 2 and max(gains) > 1e-9:
+        return front[gains.index(max(gains))]
+    ideals = [objective.sign * objective.ideal for objective in objectives]
+    shortfalls = [
+        x + y
+        for x, y in zip(_relative(first, ideals[0]), _relative(second, ideals[1]), strict=True)
+    ]
+    return front[shortfalls.index(min(shortfalls))]
 
 
-def _costs(points: Points, objectives: Sequence[Objective]) -> Tensor:
-    """N x 2 float64 values to be minimised."""
-    values = torch.as_tensor(points, dtype=torch.float64)
-    if not len(points):
-        values = values.reshape(0, 2)
-    if len(objectives) != 2 or values.ndim != 2 or values.shape[1] != 2:
-        raise ValueError(f"expected N x 2 points of two objectives, got {tuple(values.shape)}")
-    if not bool(values.isfinite().all()):
+def _costs(points: Points, objectives: Sequence[Objective]) -> list[_Cost]:
+    """N values to be minimised in each of both objectives."""
+    try:
+        rows = [tuple(map(float, row)) for row in points]
+    except TypeError as error:
+        raise ValueError(f"expected N x 2 points of two objectives: {error}") from None
+    widths = {len(row) for row in rows} or {2}
+    if len(objectives) != 2 or widths != {2}:
+        shape = (len(rows), *sorted(widths))
+        raise ValueError(f"expected N x 2 points of two objectives, got {shape}")
+    if not all(math.isfinite(value) for row in rows for value in row):
         raise ValueError("points must be finite")
-    return values * torch.tensor([objective.sign for objective in objectives])
+    first, second = (objective.sign for objective in objectives)
+    return [(first * x, second * y) for x, y in rows]
 
 
-def _reference(objectives: Sequence[Objective]) -> tuple[float, float]:
-    first, second = (objective.sign * objective.worst for objective in objectives)
+def _reference(objectives: Sequence[Objective]) -> _Cost:
+    first, second = (objective.sign * objective.reference for objective in objectives)
     return first, second
 
 
-def _staircase(
-    costs: Sequence[Sequence[float]], reference: tuple[float, float]
-) -> list[tuple[float, float]]:
+def _ranks(costs: Sequence[_Cost]) -> list[int]:
+    ranks: dict[_Cost, int] = {}
+    # Of each front so far, the least second value: ascending. In order of the first value, the
+    # fronts with a point that dominates the next one are those whose least is no greater than its.
+    least: list[float] = []
+    for cost in sorted(set(costs)):
+        ranks[cost] = rank = bisect_right(least, cost[1])
+        least[rank : rank + 1] = [cost[1]]
+    return [ranks[cost] for cost in costs]
+
+
+def _staircase(ascending: Iterable[_Cost], reference: _Cost) -> list[_Cost]:
     """Return the distinct non-dominated points that dominate the reference, x ascending."""
-    steps: list[tuple[float, float]] = []
-    for x, y in sorted(map(tuple, costs)):
+    steps: list[_Cost] = []
+    for x, y in ascending:
         if x < reference[0] and y < (steps[-1][1] if steps else reference[1]):
             steps.append((x, y))
     return steps
 
 
-def _area(costs: Sequence[Sequence[float]], reference: tuple[float, float]) -> float:
-    """Area between points to be minimised and the reference point."""
+def _area(ascending: Iterable[_Cost], reference: _Cost) -> float:
+    """Area between points to be minimised, in order, and the reference point."""
     area, ceiling = 0.0, reference[1]
-    for x, y in _staircase(costs, reference):
+    for x, y in _staircase(ascending, reference):
         area += (reference[0] - x) * (ceiling - y)
         ceiling = y
     return area
+
+
+def _scaled(values: Sequence[float]) -> list[float]:
+    """Values with the least at 0 and the greatest at 1; all 0 where they are the same."""
+    low, span = min(values), max(values) - min(values)
+    return [(value - low) / max(span, 1e-300) for value in values]
+
+
+def _relative(values: Sequence[float], ideal: float) -> list[float]:
+    """Distances of values from the ideal, relative to their mean."""
+    distances = [value - ideal for value in values]
+    mean = _sum(distances) / len(distances)
+    return [distance / max(mean, 1e-300) for distance in distances]
+
+
+def _sum(values: Sequence[float]) -> float:
+    """Sum in four interleaved parts, as torch takes it.
+
+    The last bit decides between points of a symmetrical front, and so which one is its knee.
+    """
+    whole = len(values) // 4 * 4
+    total, *others = (_cascade(values[part:whole:4]) for part in range(4))
+    for value in (*values[whole:], *others):
+        total += value
+    return total
+
+
+def _cascade(values: Sequence[float]) -> float:
+    """Sum by blocks of 16 values, of 16 such blocks, and so on."""
+    levels = [0.0] * 4
+    for count, value in enumerate(values, start=1):
+        levels[0] += value
+        for level in range(1, 4):
+            if count % 16**level:
+                break
+            levels[level] += levels[level - 1]
+            levels[level - 1] = 0.0
+    return levels[0] + levels[1] + levels[2] + levels[3]

@@ -6,27 +6,15 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from objectives.pairwise.similarity import SimilarityBlock
-
-__all__ = [
-    "DEEPEST",
-    "RankedPositives",
-    "first_ranks",
-    "mean_average_precision_at_r",
-    "rank_positives",
-]
+__all__ = ["DEEPEST", "RankedPositives", "first_ranks", "mean_average_precision_at_r"]
 
 # The largest k of Recall@k.
 DEEPEST: Final = 16
 
-# Float64 sums of the same numbers in another order differ by about 1e-16 per term, so that two
-# identical embeddings may seem to lie at two distances. Closer than this is a tie.
-_TIE = 1e-12
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RankedPositives:
-    """Where each query finds its positives.
+    """Ranks of each query's positives.
 
     Ties are broken against the query: a negative that is as near as a positive is ranked before
     it. So the result does not depend on the order of the samples, and collapsed embeddings, in
@@ -44,27 +32,6 @@ class RankedPositives:
     def positives(self) -> Tensor:
         """B; the number of positives of each query."""
         return (self.ranks > 0).sum(1)
-
-
-def rank_positives(block: SimilarityBlock, most_positives: int, *, depth: int) -> RankedPositives:
-    """Rank the positives of each query of a block.
-
-    Args:
-        block: The similarities.
-        most_positives: R, the largest number of positives that any sample of the set has.
-        depth: Up to where ranks are to be exact.
-    """
-    near_positives = _nearest(block, block.positive, most_positives)
-    near_negatives = _nearest(block, block.negative, depth)
-    ahead = torch.searchsorted(-near_negatives, _TIE - near_positives, right=True)
-    order = torch.arange(1, near_positives.shape[1] + 1, device=ahead.device)
-    return RankedPositives(ranks=torch.where(near_positives.isinf(), 0, ahead + order))
-
-
-def _nearest(block: SimilarityBlock, mask: Tensor, k: int) -> Tensor:
-    """B x k similarities of the nearest samples under the mask, -inf where there are fewer."""
-    similarity = block.similarity.masked_fill(~mask, -torch.inf)
-    return similarity.topk(min(k, similarity.shape[1]), dim=1).values.contiguous()
 
 
 def first_ranks(ranked: RankedPositives) -> Tensor:

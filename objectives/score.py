@@ -1,4 +1,4 @@
-"""Score a set of embeddings: accuracy and threshold consistency together."""
+"""Score of a set of embeddings: accuracy and threshold consistency together."""
 
 import math
 from dataclasses import dataclass
@@ -9,18 +9,22 @@ from torch import Tensor
 from objectives.calibration import DEFAULT_CALIBRATION, Calibration
 from objectives.consistency import epsilon_opis, mean_over_range, opis, utility
 from objectives.errors import InputError
-from objectives.pairwise.exact import distance_at_far_exactly, tally_exactly
-from objectives.pairwise.one_pass import distance_at_far_in_one_pass, tally_in_one_pass
-from objectives.pairwise.pair_statistics import Classes, Progress, Tally, ignore
-from objectives.pairwise.similarity import check_embeddings, full_precision, unit_embeddings
+from objectives.pairwise import (
+    Classes,
+    PairStatistics,
+    check_embeddings,
+    compare_all_pairs,
+    distance_at_pooled_far,
+)
+from objectives.progress import Progress, ignore_progress
 from objectives.retrieval import DEEPEST
 
-__all__ = ["Calibration", "Score", "distance_at_far", "score_embeddings"]
+__all__ = ["Score", "distance_at_far", "score_embeddings"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Score:
-    """What a set of embeddings is worth.
+    """Scores of a set of embeddings, and what they are made of.
 
     Attributes:
         recall_at_1: Share of samples whose nearest other sample has their label. Ties count
@@ -119,7 +123,7 @@ def score_embeddings(
     labels: Tensor,
     calibration: Calibration = DEFAULT_CALIBRATION,
     *,
-    progress: Progress = ignore,
+    progress: Progress = ignore_progress,
 ) -> Score:
     """Score embeddings by R@1, MAP@R, OPIS and 10%-OPIS (Zhang et al., arXiv 2307.04047).
 
@@ -147,13 +151,9 @@ def score_embeddings(
     """
     check_embeddings(embeddings, labels)
     classes = Classes.of(labels.to(embeddings.device))
-    with full_precision(embeddings.device):
-        tally = tally_in_one_pass(embeddings, classes, calibration, progress)
-        if tally is None:
-            unit = unit_embeddings(embeddings, torch.float64)
-            tally = tally_exactly(unit, classes, calibration, progress)
+    pairs = compare_all_pairs(embeddings, classes, calibration, progress)
     progress(1.0)
-    return _assemble(tally, classes, calibration)
+    return _assemble(pairs, classes, calibration)
 
 
 def distance_at_far(embeddings: Tensor, labels: Tensor, far: float) -> float:
@@ -170,36 +170,31 @@ def distance_at_far(embeddings: Tensor, labels: Tensor, far: float) -> float:
         InputError: As `score_embeddings`, or `far` is out of range.
     """
     if not 0 < far < 1:
-        raise InputError(f"far ({far}) must lie between 0 and 1")
+        raise InputError(f"far ({far}) must lie between 0 and 1", field=("far",))
     check_embeddings(embeddings, labels)
     classes = Classes.of(labels.to(embeddings.device))
-    with full_precision(embeddings.device):
-        distance = distance_at_far_in_one_pass(embeddings, classes, far)
-        if distance is None:
-            unit = unit_embeddings(embeddings, torch.float64)
-            distance = distance_at_far_exactly(unit, classes, far)
-    return distance
+    return distance_at_pooled_far(embeddings, classes, far)
 
 
-def _assemble(tally: Tally, classes: Classes, calibration: Calibration) -> Score:
+def _assemble(pairs: PairStatistics, classes: Classes, calibration: Calibration) -> Score:
     plural = classes.sizes > 1
-    far, frr = _error_rates(tally, classes, plural)
-    thresholds = tally.thresholds
+    far, frr = _error_rates(pairs, classes, plural)
+    thresholds = pairs.thresholds
     undefined = bool(thresholds.isnan().any())
     if undefined:
         far, frr = torch.full_like(far, math.nan), torch.full_like(frr, math.nan)
     curves = utility(far, frr)[:, :-1]
-    centre = curves.mean(0) if calibration.mean == "classes" else _pooled_utility(tally, classes)
-    hit = tally.first_ranks == 1
+    centre = curves.mean(0) if calibration.mean == "classes" else _pooled_utility(pairs, classes)
+    hit = pairs.first_ranks == 1
     hits = torch.zeros_like(classes.sizes).index_add_(0, classes.members, hit.long())
     return Score(
         recall_at_1=float(hit.double().mean()),
-        map_at_r=float(tally.precisions.nanmean()),
+        map_at_r=float(pairs.precisions.nanmean()),
         opis=math.nan if undefined else opis(curves, thresholds, centre),
         opis_10=math.nan if undefined else epsilon_opis(curves, thresholds, 0.1),
         d_min=float(thresholds[0]),
         d_max=float(thresholds[-1]),
-        operating_threshold=tally.operating_threshold,
+        operating_threshold=pairs.operating_threshold,
         thresholds=thresholds,
         classes=classes.labels[plural],
         samples=classes.sizes[plural],
@@ -212,19 +207,19 @@ def _assemble(tally: Tally, classes: Classes, calibration: Calibration) -> Score
         operating_frr=frr[:, -1],
         centre=centre,
         pooled=calibration.mean == "pooled",
-        ranks=tally.first_ranks.clamp(max=DEEPEST + 1).bincount(minlength=DEEPEST + 2)[1:-1],
+        ranks=pairs.first_ranks.clamp(max=DEEPEST + 1).bincount(minlength=DEEPEST + 2)[1:-1],
     )
 
 
-def _error_rates(tally: Tally, classes: Classes, plural: Tensor) -> tuple[Tensor, Tensor]:
+def _error_rates(pairs: PairStatistics, classes: Classes, plural: Tensor) -> tuple[Tensor, Tensor]:
     """FAR and FRR, P x (T + 1) float64; a class without a negative has FAR 0."""
-    far = tally.negatives / classes.negative_pairs[plural, None].clamp(min=1).double()
-    frr = 1 - tally.positives / classes.positive_pairs[plural, None].double()
+    far = pairs.negatives / classes.negative_pairs[plural, None].clamp(min=1).double()
+    frr = 1 - pairs.positives / classes.positive_pairs[plural, None].double()
     return far, frr
 
 
-def _pooled_utility(tally: Tally, classes: Classes) -> Tensor:
+def _pooled_utility(pairs: PairStatistics, classes: Classes) -> Tensor:
     """T utilities of all pairs taken together."""
-    far = tally.pooled_negatives / classes.negative_pairs.sum().clamp(min=1).double()
-    frr = 1 - tally.positives.sum(0) / classes.positive_pairs.sum().double()
+    far = pairs.pooled_negatives / classes.negative_pairs.sum().clamp(min=1).double()
+    frr = 1 - pairs.positives.sum(0) / classes.positive_pairs.sum().double()
     return utility(far, frr)[:-1]

@@ -15,7 +15,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from objectives.errors import InputError
+from objectives import InputError
 from sweeps.migrations import migrate
 
 __all__ = ["open_database"]

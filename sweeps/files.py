@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from objectives.errors import InputError
+from objectives import InputError
 
 __all__ = ["check_output", "write_whole"]
 

@@ -75,7 +75,7 @@ class Front:
         sweep: Name of the sweep.
         objectives: The two objectives, first the one on the x-axis.
         rows: All finished trials, by rank, then the best first objective first.
-        hypervolume: Area that they dominate, up to the objectives' worst values.
+        hypervolume: Area that they dominate, up to the objectives' references.
         knee: Number of the trial that is the best compromise; None without a trial.
     """
 
@@ -179,7 +179,7 @@ def front_document(front: Front) -> dict[str, Any]:
         "sweep": front.sweep,
         "split": SPLIT,
         "objectives": [
-            {"name": o.name, "label": o.label, "direction": o.direction, "worst": o.worst}
+            {"name": o.name, "label": o.label, "direction": o.direction, "worst": o.reference}
             for o in front.objectives
         ],
         "hypervolume": front.hypervolume,

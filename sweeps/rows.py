@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, select
 
-from objectives.errors import InputError
+from objectives import InputError
 from sweeps import schema
 from sweeps.records import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Engine, Table, Update, and_, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from objectives.errors import InputError
+from objectives import InputError
 from sweeps import schema
 from sweeps.database import open_database
 from sweeps.records import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState

@@ -1,1 +1,13 @@
 """The engine of scoring: all pairs of a set of embeddings compared, in one pass or exactly."""
+
+from objectives.pairwise.compare import compare_all_pairs, distance_at_pooled_far
+from objectives.pairwise.pair_statistics import Classes, PairStatistics
+from objectives.pairwise.similarity import check_embeddings
+
+__all__ = [
+    "Classes",
+    "PairStatistics",
+    "check_embeddings",
+    "compare_all_pairs",
+    "distance_at_pooled_far",
+]

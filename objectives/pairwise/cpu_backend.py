@@ -1,4 +1,4 @@
-"""Tiles of the similarity matrix on a CPU."""
+"""Tiles of the similarity matrix processed on a CPU."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,39 +11,41 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from objectives.pairwise.distance_estimate import Grid
+from objectives.pairwise.distance_bins import DistanceBins
 from objectives.pairwise.ranks import Ranks
-from objectives.pairwise.sorted_samples import SortedRows
+from objectives.pairwise.sorted_samples import SortedSamples
 from objectives.retrieval import DEEPEST
 
-__all__ = ["CpuTiles"]
+__all__ = ["CpuBackend"]
 
 
-class CpuTiles:
-    """Compiled jobs over parts of a tile, on as many threads as torch has.
+class CpuBackend:
+    """Compiled kernels over parts of a tile, on as many threads as torch has.
 
     The product is taken in these threads too, by parts: torch's own would go on spinning for
-    milliseconds after it, in the way of the jobs.
+    milliseconds after it, in the way of the kernels.
     """
 
     side: Final = 1024  # so that a tile fits the last-level cache
 
-    def __init__(self, rows: SortedRows, grid: Grid, ranks: Ranks, counts: Tensor) -> None:
+    def __init__(
+        self, samples: SortedSamples, bins: DistanceBins, ranks: Ranks, counts: Tensor
+    ) -> None:
         # Compiled, or read from numba's cache: a second that other uses of this package need not.
         from objectives.pairwise.kernels import for_columns, for_rows
 
         self._for_rows, self._for_columns = for_rows, for_columns
-        self._unit = rows.unit
+        self._unit = samples.unit
         self._threads = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(self._threads)
-        self._buffer = torch.empty(min(len(rows.unit), self.side) ** 2, dtype=rows.unit.dtype)
+        self._buffer = torch.empty(min(len(samples.unit), self.side) ** 2, dtype=samples.unit.dtype)
         self._stack = ExitStack()
         # Where a thread's part may begin: no class, and not the singletons, in two threads.
-        self._bounds = np.flatnonzero(np.diff(rows.groups.numpy(), prepend=-1))
+        self._bounds = np.flatnonzero(np.diff(samples.groups.numpy(), prepend=-1))
         self._arguments: tuple[Any, ...] = (
-            rows.ends.numpy(),
-            rows.groups.numpy(),
-            (np.float32(grid.floor), grid.low, grid.scale, grid.bins),
+            samples.ends.numpy(),
+            samples.groups.numpy(),
+            (np.float32(bins.floor), bins.low, bins.scale, bins.count),
             counts.numpy(),
             (
                 ranks.reach.numpy(),
@@ -64,7 +66,7 @@ class CpuTiles:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def look_at(self, rows: slice, columns: slice) -> None:
+    def process(self, rows: slice, columns: slice) -> None:
         """Count and rank the pairs of a tile."""
         height, width = rows.stop - rows.start, columns.stop - columns.start
         tile = self._buffer[: height * width].view(height, width)
@@ -76,11 +78,11 @@ class CpuTiles:
             torch.mm(part, self._unit[columns].T, out=tile[start:stop])
 
         self._share(multiply, self._evenly(height))
-        for job, part in ((self._for_rows, rows), (self._for_columns, columns)):
-            self._share(partial(self._run, job, values, *here), self._by_class(part))
+        for kernel, part in ((self._for_rows, rows), (self._for_columns, columns)):
+            self._share(partial(self._run, kernel, values, *here), self._by_class(part))
 
-    def _run(self, job: Any, values: Any, top: int, left: int, start: int, stop: int) -> None:
-        job(values, top, left, start, stop, *self._arguments)
+    def _run(self, kernel: Any, values: Any, top: int, left: int, start: int, stop: int) -> None:
+        kernel(values, top, left, start, stop, *self._arguments)
 
     def _share(self, work: Callable[[int, int], None], parts: list[tuple[int, int]]) -> None:
         """Do the parts of a work side by side."""

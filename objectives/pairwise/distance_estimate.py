@@ -1,51 +1,25 @@
-"""The distances up to which pairs are counted, and how a sample tells where they should lie."""
+"""Distances at false acceptance rates, estimated from some of the negative pairs."""
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Grid", "NegativeSample"]
+from objectives.pairwise.distance_bins import DistanceBins
+
+__all__ = ["DistanceEstimate"]
 
 # Samples: fewest, most, and one in how many between.
 _FEWEST: Final = 2048
 _MOST: Final = 8192
 _SHARE: Final = 20
-# Kept on both sides of a grid, for distances that are all the same.
+# Kept on both sides of the bins, for distances that are all the same.
 _ROOM: Final = 1e-5
 
 
-@dataclass(frozen=True, kw_only=True)
-class Grid:
-    """Ascending distances ``low + k (high - low) / bins``, k = 0 ... bins: the edges of the bins.
-
-    Bin 0 holds what is within the first edge, bin k what is within edge k only.
-    """
-
-    low: float
-    high: float
-    bins: int
-
-    @property
-    def edges(self) -> Tensor:
-        """E = bins + 1 distances, float64."""
-        return torch.linspace(self.low, self.high, self.bins + 1, dtype=torch.float64)
-
-    @property
-    def floor(self) -> float:
-        """A similarity that every pair within the last edge exceeds."""
-        return 1 - self.high**2 / 2 - 1e-5
-
-    @property
-    def scale(self) -> float:
-        """Bins per distance."""
-        return self.bins / (self.high - self.low)
-
-
-class NegativeSample:
+class DistanceEstimate:
     """Similarities of the negative pairs of some samples, drawn alike from equal sets.
 
     Args:
@@ -56,15 +30,16 @@ class NegativeSample:
     def __init__(self, unit: Tensor, ends: Tensor) -> None:
         n = len(unit)
         count = min(n, max(_FEWEST, n // _SHARE), _MOST)
-        drawn = torch.randperm(n, generator=torch.Generator().manual_seed(0))[:count]
-        rows = drawn.sort().values.to(unit.device)
-        part = unit[rows]
-        foreign = rows[None, :] >= ends[rows][:, None]
+        permutation = torch.randperm(n, generator=torch.Generator().manual_seed(0))
+        drawn = permutation[:count].sort().values.to(unit.device)
+        part = unit[drawn]
+        foreign = drawn[None, :] >= ends[drawn][:, None]
         values = (part @ part.T)[foreign]
         on_cpu = values.device.type == "cpu"  # where numpy sorts ten times as fast as torch
         self._ascending = np.sort(values.numpy()) if on_cpu else values.sort().values
 
     def __len__(self) -> int:
+        """Return the number of pairs that it rests on."""
         return len(self._ascending)
 
     def distances(self, *fars: float) -> list[float]:
@@ -74,21 +49,21 @@ class NegativeSample:
         values = [float(self._ascending[place]) for place in places]
         return [math.sqrt(min(max(2 - 2 * value, 0.0), 4.0)) for value in values]
 
-    def grid(self, far_low: float, far_high: float, *, slack: float, bins: int) -> Grid:
-        """Return a grid that the distances at both FARs of all pairs should lie within.
+    def bins(self, far_low: float, far_high: float, *, slack: float, count: int) -> DistanceBins:
+        """Return bins that the distances at both FARs of all pairs should lie within.
 
         Args:
             far_low: The smaller FAR.
             far_high: The greater FAR, or the same.
-            slack: How far off the sample's FARs may be, a factor above 1.
-            bins: Bins of the grid.
+            slack: How far off the estimated FARs may be, a factor above 1.
+            count: Number of bins.
         """
         few = 4 * math.sqrt(len(self)) / len(self)
         lower = far_low / slack - few * math.sqrt(far_low)
         upper = far_high * slack + few * math.sqrt(far_high)
         low, high = self.distances(max(lower, 0.0), min(upper, 1.0))
-        return Grid(
+        return DistanceBins(
             low=max(0.0, low - _ROOM) if lower * len(self) >= 1 else 0.0,
             high=min(2.0, high + _ROOM) if upper < 1 else 2.0,
-            bins=bins,
+            count=count,
         )

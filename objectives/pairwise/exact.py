@@ -1,4 +1,4 @@
-"""All pairs, one by one, in float64: for small sets, and for those that float32 cannot tell apart.
+"""All pairs compared one by one in float64: for small sets, or where float32 is too coarse.
 
 Two passes over the similarities: the first ranks neighbours and finds the calibration range, the
 second counts pairs at the thresholds that follow from it.
@@ -8,18 +8,19 @@ import torch
 from torch import Tensor
 
 from objectives.calibration import Calibration
-from objectives.consistency import DistanceHistogram, count_within
-from objectives.pairwise.pair_statistics import Classes, Progress, Tally
-from objectives.pairwise.similarity import SimilarityBlock, similarity_blocks
-from objectives.retrieval import DEEPEST, first_ranks, mean_average_precision_at_r, rank_positives
+from objectives.pairwise.distance_histogram import DistanceHistogram, count_within
+from objectives.pairwise.exact_ranks import rank_exactly
+from objectives.pairwise.pair_statistics import Classes, PairStatistics
+from objectives.pairwise.similarity import similarity_blocks
+from objectives.progress import Progress
 
-__all__ = ["distance_at_far_exactly", "rank_exactly", "tally_exactly"]
+__all__ = ["compare_exactly", "distance_at_far_exactly"]
 
 
-def tally_exactly(
+def compare_exactly(
     unit: Tensor, classes: Classes, calibration: Calibration, progress: Progress
-) -> Tally:
-    """Rank and count all pairs.
+) -> PairStatistics:
+    """Count pairs by distance and rank neighbours.
 
     Args:
         unit: N x D float64 unit rows.
@@ -44,7 +45,7 @@ def tally_exactly(
     marks = torch.cat([thresholds, torch.tensor([operating], dtype=torch.float64)]).to(unit.device)
     positives, negatives = _count(unit, classes, marks, progress)
     plural = classes.sizes > 1
-    return Tally(
+    return PairStatistics(
         thresholds=marks[:-1],
         operating_threshold=operating,
         positives=positives[plural],
@@ -53,12 +54,6 @@ def tally_exactly(
         first_ranks=torch.cat(ranks),
         precisions=torch.cat(precisions),
     )
-
-
-def rank_exactly(block: SimilarityBlock, most_positives: int) -> tuple[Tensor, Tensor]:
-    """Return the first rank and MAP@R of each query of a block; see `Tally`."""
-    ranked = rank_positives(block, most_positives, depth=max(most_positives, DEEPEST))
-    return first_ranks(ranked), mean_average_precision_at_r(ranked)
 
 
 def distance_at_far_exactly(unit: Tensor, classes: Classes, far: float) -> float:

@@ -1,8 +1,9 @@
-"""What a CPU does with one tile of similarities, compiled by numba.
+"""Kernels over one tile of similarities for a CPU, compiled by numba.
 
-The first job looks at a tile for its rows' sake, the second for its columns', so that jobs over
-disjoint rows, or columns, of whole classes never write to the same place and can run side by side.
-Both first gather what is near enough to matter: without a branch, which could not be predicted.
+The first takes the pairs of a tile for its rows' sake, the second for its columns', so that calls
+over disjoint rows, or columns, of whole classes never write to the same place and can run side by
+side. Both first gather what is near enough to matter: without a branch, which could not be
+predicted.
 """
 
 import math
@@ -11,10 +12,11 @@ from typing import Any, Final
 import numba
 import numpy as np
 
-__all__ = ["FAR_AWAY", "for_columns", "for_rows"]
+from objectives.pairwise.ranks import OUT_OF_RANGE
 
-# More than any similarity.
-FAR_AWAY: Final = np.float32(4)
+__all__ = ["for_columns", "for_rows"]
+
+_OUT_OF_RANGE: Final = np.float32(OUT_OF_RANGE)
 
 
 def _compiled(function: Any) -> Any:
@@ -33,14 +35,14 @@ def for_rows(
     stop: int,
     ends: Any,
     groups: Any,
-    grid: Any,
+    binning: Any,
     counts: Any,
     ranks: Any,
 ) -> None:
-    """Count and rank for the rows [start, stop) of a tile; arguments as `cpu_tiles` passes them."""
+    """Count and rank for the rows [start, stop) of a tile; arguments as `CpuBackend` has them."""
     width = tile.shape[1]
     values, bins = np.empty(width, np.float32), np.empty(width, np.int32)
-    floor, low, scale, last = grid
+    floor, low, scale, last = binning
     reach = ranks[0]
     for row in range(start, stop):
         query = first_row + row
@@ -57,7 +59,7 @@ def for_rows(
         if nearer:
             for k in range(near):
                 if values[k] >= reach[query]:
-                    _place(query, values[k], ranks)
+                    _insert(query, values[k], ranks)
 
 
 @_compiled
@@ -69,7 +71,7 @@ def for_columns(
     stop: int,
     ends: Any,
     groups: Any,
-    grid: Any,
+    binning: Any,
     counts: Any,
     ranks: Any,
 ) -> None:
@@ -77,7 +79,7 @@ def for_columns(
     width, shift = stop - start, first_column + start
     values, bins = np.empty(width, np.float32), np.empty(width, np.int32)
     places, wanted = np.empty(width, np.int32), np.empty(width, np.float32)
-    floor, low, scale, last = grid
+    floor, low, scale, last = binning
     reach = ranks[0]
     for column in range(width):
         wanted[column] = min(floor, reach[shift + column])
@@ -93,7 +95,7 @@ def for_columns(
             query = shift + places[k]
             counts[groups[query], bins[k]] += 1
             if values[k] >= reach[query]:
-                _place(query, values[k], ranks)
+                _insert(query, values[k], ranks)
                 wanted[places[k]] = min(floor, reach[query])
 
 
@@ -106,7 +108,7 @@ def _bin(values: Any, count: int, low: float, scale: float, last: int, bins: Any
 
 
 @_compiled
-def _place(query: int, similarity: float, ranks: Any) -> None:
+def _insert(query: int, similarity: float, ranks: Any) -> None:
     """Put a negative ahead of the positives that it is as near as; see `Ranks`."""
     _, close, pending, positives, offsets, passed, tolerance, deepest = ranks
     low, high = offsets[query], offsets[query + 1] - 1
@@ -122,15 +124,15 @@ def _place(query: int, similarity: float, ranks: Any) -> None:
     pending[query] += 1
     if pending[query] >= offsets[query + 1] - offsets[query]:
         pending[query] = 0
-        _settle(query, ranks)
+        _raise_reach(query, ranks)
 
 
 @_compiled
-def _settle(query: int, ranks: Any) -> None:
+def _raise_reach(query: int, ranks: Any) -> None:
     """Raise the reach of a query: positives of too low a rank to matter need no further count."""
     reach, _, _, positives, offsets, passed, tolerance, deepest = ranks
     first, count = offsets[query], offsets[query + 1] - offsets[query]
-    ahead, reach[query] = 0, FAR_AWAY
+    ahead, reach[query] = 0, _OUT_OF_RANGE
     for k in range(count):
         ahead += passed[first + k]
         if k + 1 + ahead > (max(count, deepest) if k == 0 else count):

@@ -1,43 +1,46 @@
-"""All pairs of samples, looked at once, tile by tile of the similarity matrix."""
+"""Negative pairs counted by distance, tile by tile of the similarity matrix."""
 
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from objectives.pairwise.cpu_backend import CpuTiles
-from objectives.pairwise.distance_estimate import Grid
-from objectives.pairwise.pair_statistics import Progress
+from objectives.pairwise.cpu_backend import CpuBackend
+from objectives.pairwise.distance_bins import DistanceBins
 from objectives.pairwise.ranks import Ranks
-from objectives.pairwise.sorted_samples import SortedRows
-from objectives.pairwise.torch_backend import DeviceTiles
+from objectives.pairwise.sorted_samples import SortedSamples
+from objectives.pairwise.torch_backend import TorchBackend
+from objectives.progress import Progress
 
-__all__ = ["count_pairs"]
+__all__ = ["count_negative_pairs"]
 
 
-def count_pairs(rows: SortedRows, grid: Grid, ranks: Ranks, progress: Progress) -> Tensor:
-    """Look at each pair of samples of two classes once.
+def count_negative_pairs(
+    samples: SortedSamples, bins: DistanceBins, ranks: Ranks, progress: Progress
+) -> Tensor:
+    """Compare each pair of samples of two classes once: count it, and rank it.
 
     Args:
-        rows: N samples.
-        grid: The edges of the bins.
+        samples: N samples.
+        bins: The distances that are counted up to.
         ranks: Changed in place.
         progress: Gets the share done.
 
     Returns:
-        G x (bins + 1) integers: the pairs with an end in each group, within each edge. A pair
+        G x (bins.count + 1) integers: the pairs with an end in each group, within each edge. A pair
         between two groups counts for both, one between two classes of one group twice for that.
     """
-    n = len(rows.unit)
-    most = int(rows.groups.bincount().max()) * n
+    n = len(samples.unit)
+    most = int(samples.groups.bincount().max()) * n
     dtype = torch.int32 if most < 2**31 else torch.int64
-    counts = torch.zeros(rows.group_count, grid.bins + 2, dtype=dtype, device=rows.unit.device)
-    on_cpu = rows.unit.device.type == "cpu"
-    tiles = (CpuTiles if on_cpu else DeviceTiles)(rows, grid, ranks, counts)
-    side = tiles.side
-    with tiles:
+    device = samples.unit.device
+    counts = torch.zeros(samples.group_count, bins.count + 2, dtype=dtype, device=device)
+    on_cpu = device.type == "cpu"
+    backend = (CpuBackend if on_cpu else TorchBackend)(samples, bins, ranks, counts)
+    side = backend.side
+    with backend:
         for top, left in _corners(n, side):
-            tiles.look_at(slice(top, min(top + side, n)), slice(left, min(left + side, n)))
+            backend.process(slice(top, min(top + side, n)), slice(left, min(left + side, n)))
             progress(_share(top, left, n, side))
     return counts.cumsum_(1)[:, :-1]
 

@@ -1,18 +1,11 @@
-"""What a look at all pairs of samples yields, whichever way it is taken."""
+"""Statistics of all pairs of samples, whichever way the pairs are compared."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-__all__ = ["Classes", "Progress", "Tally", "ignore"]
-
-Progress = Callable[[float], None]
-
-
-def ignore(_share: float) -> None:
-    """Take no notice of progress."""
+__all__ = ["Classes", "PairStatistics"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,8 +40,8 @@ class Classes:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Tally:
-    """Pairs counted and neighbours ranked.
+class PairStatistics:
+    """Pairs counted by distance, and neighbours ranked.
 
     Attributes:
         thresholds: T ascending distances over the calibration range.

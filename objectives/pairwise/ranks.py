@@ -1,4 +1,4 @@
-"""Where each sample finds its positives, kept while tiles of similarities come by."""
+"""Ranks of each sample's positives, kept up to date while tiles of similarities come by."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ from torch import Tensor
 
 from objectives.retrieval import DEEPEST
 
-__all__ = ["BEYOND", "Ranks", "rank_nothing", "rank_within_classes"]
+__all__ = ["OUT_OF_RANGE", "Ranks", "no_ranks", "rank_within_classes"]
 
-# More than any similarity.
-BEYOND: Final = 4.0
+# A similarity that no pair has.
+OUT_OF_RANGE: Final = 4.0
 _BLOCK_BYTES: Final = 64 * 2**20
 # Positives that are worked on at once.
 _BLOCK: Final = 2**22
@@ -25,7 +25,7 @@ class Ranks:
 
     A negative is counted once, at the nearest positive that it is ahead of; it is ahead of all
     farther ones too. Positives that can no longer count (their rank is beyond both R and Recall@k's
-    largest k) are dropped on the way, so that ever fewer negatives need a look.
+    largest k) are dropped on the way, so that ever fewer negatives count.
 
     Attributes:
         similarity: P float32; the positives' similarities, sample by sample, nearest first.
@@ -33,7 +33,7 @@ class Ranks:
         tolerance: Similarities closer than this may be a tie, or in the other order.
         passed: P int32; negatives as near as this positive, but not as the one before it.
         reach: N float32; the least similarity of a negative that matters.
-        pending: N int32; negatives counted since the reach was last looked at.
+        pending: N int32; negatives counted since the reach was last raised.
         close: N bool; whether float32 leaves open which negatives are ahead of some of the 16
             nearest positives.
     """
@@ -58,12 +58,12 @@ class Ranks:
             object.__setattr__(self, name, value)
 
     def results(self) -> tuple[Tensor, Tensor]:
-        """Return the first rank (int64) and MAP@R (float64) of each sample; see `Tally`."""
+        """Return first rank (int64) and MAP@R (float64) of each sample; see `PairStatistics`."""
         parts = [self._results(start, stop) for start, stop in self._blocks()]
         first, precision = (torch.cat(values) for values in zip(*parts, strict=True))
         return first, precision
 
-    def settle(self) -> None:
+    def raise_reach(self) -> None:
         """Raise the reach of every sample by what was counted."""
         kept = []
         for start, stop in self._blocks():
@@ -101,9 +101,9 @@ class Ranks:
     def _reach(self, alive: Tensor) -> Tensor:
         """Return the reach of samples whose first so many positives count."""
         if not len(self.similarity):
-            return torch.full_like(alive, BEYOND, dtype=torch.float32)
+            return torch.full_like(alive, OUT_OF_RANGE, dtype=torch.float32)
         last = (self.offsets[:-1] + alive - 1).clamp(0, len(self.similarity) - 1)
-        return torch.where(alive > 0, self.similarity[last] - self.tolerance, BEYOND)
+        return torch.where(alive > 0, self.similarity[last] - self.tolerance, OUT_OF_RANGE)
 
 
 def _sums(values: Tensor, counts: Tensor) -> Tensor:
@@ -112,7 +112,7 @@ def _sums(values: Tensor, counts: Tensor) -> Tensor:
     return sums
 
 
-def rank_nothing(samples: int, device: torch.device) -> Ranks:
+def no_ranks(samples: int, device: torch.device) -> Ranks:
     """Return the state of a pass that only counts."""
     offsets = torch.zeros(samples + 1, dtype=torch.int64, device=device)
     similarity = torch.zeros(0, dtype=torch.float32, device=device)
@@ -139,7 +139,7 @@ def rank_within_classes(unit: Tensor, sizes: Tensor) -> Ranks:
         for first in starts[sizes == size].split(classes):
             rows = unit[first[:, None] + inside]
             block = rows @ rows.transpose(1, 2)
-            block.diagonal(dim1=1, dim2=2).fill_(-BEYOND)
+            block.diagonal(dim1=1, dim2=2).fill_(-OUT_OF_RANGE)
             nearest = block.sort(dim=2, descending=True).values[:, :, :-1]
             similarity[offsets[first][:, None] + places] = nearest.reshape(len(first), -1)
     # Above what float32 was seen to change the order of two similarities by, for D = 2 ... 2 048.

@@ -71,17 +71,19 @@ def check_embeddings(embeddings: Tensor, labels: Tensor) -> None:
     """
     if embeddings.ndim != 2 or not embeddings.is_floating_point():
         raise InputError(
-            f"embeddings: expected an N x D array of floats, got {tuple(embeddings.shape)} "
-            f"of {embeddings.dtype}"
+            f"expected an N x D array of floats, got {tuple(embeddings.shape)} "
+            f"of {embeddings.dtype}",
+            field="embeddings",
         )
     if labels.ndim != 1 or labels.is_floating_point() or labels.is_complex():
         raise InputError(
-            f"labels: expected N integers, got {tuple(labels.shape)} of {labels.dtype}"
+            f"expected N integers, got {tuple(labels.shape)} of {labels.dtype}", field="labels"
         )
     if len(labels) != len(embeddings) or len(labels) < 2:
         raise InputError(
-            f"labels: expected one for each of two or more embeddings, got {len(labels)} labels "
-            f"for {len(embeddings)} embeddings"
+            f"expected one for each of two or more embeddings, got {len(labels)} labels "
+            f"for {len(embeddings)} embeddings",
+            field="labels",
         )
     for start in range(0, len(embeddings), _BLOCK_ROWS):
         rows = embeddings.detach()[start : start + _BLOCK_ROWS]
@@ -135,7 +137,7 @@ def _refuse_rows(bad: Tensor, what: str) -> None:
     rows = bad.nonzero()[:, 0]
     if len(rows):
         others = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""
-        raise InputError(f"embeddings: row {int(rows[0])}{others} {what}")
+        raise InputError(f"row {int(rows[0])}{others} {what}", field="embeddings")
 
 
 @contextmanager

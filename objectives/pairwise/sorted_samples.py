@@ -1,4 +1,4 @@
-"""Samples in the order in which their pairs are looked at."""
+"""Samples in the order in which their pairs are compared."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,17 @@ from torch import Tensor
 from objectives.pairwise.pair_statistics import Classes
 from objectives.pairwise.similarity import unit_embeddings
 
-__all__ = ["SortedRows", "sort_by_class"]
+__all__ = ["SortedSamples", "sort_by_class"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SortedRows:
-    """Unit rows, class after class, the classes with one sample last.
+class SortedSamples:
+    """N samples, class after class, the classes with one sample last.
 
     Attributes:
-        unit: N x D float32.
+        unit: N x D float32 unit rows.
         order: N; the place of each row in the input.
+        sizes: C; samples of each class, in this order.
         ends: N int64; where the class of each row ends.
         groups: N int64; the row of the counts that each row's pairs go to: one for each class with
             two samples or more, one for all others together.
@@ -25,6 +26,7 @@ class SortedRows:
 
     unit: Tensor
     order: Tensor
+    sizes: Tensor
     ends: Tensor
     groups: Tensor
 
@@ -34,25 +36,22 @@ class SortedRows:
         return int(self.groups[-1]) + 1
 
 
-def sort_by_class(embeddings: Tensor, classes: Classes) -> tuple[SortedRows, Tensor]:
+def sort_by_class(embeddings: Tensor, classes: Classes) -> SortedSamples:
     """Normalise and sort.
 
     Args:
         embeddings: N x D that `check_embeddings` takes.
         classes: Their classes.
-
-    Returns:
-        The rows, and the samples of each class in their order.
     """
     single = classes.sizes == 1
     last = torch.where(single, len(single), 0)
     order = torch.argsort(classes.members + last[classes.members], stable=True)
     sizes = torch.cat([classes.sizes[~single], classes.sizes[single]])
     groups = torch.arange(len(sizes), device=sizes.device).clamp(max=int((~single).sum()))
-    rows = SortedRows(
+    return SortedSamples(
         unit=unit_embeddings(embeddings, torch.float32, order=order),
         order=order,
+        sizes=sizes,
         ends=sizes.cumsum(0).repeat_interleave(sizes),
         groups=groups.repeat_interleave(sizes),
     )
-    return rows, sizes

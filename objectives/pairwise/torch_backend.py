@@ -1,26 +1,28 @@
-"""Tiles of the similarity matrix on an accelerator."""
+"""Tiles of the similarity matrix processed on an accelerator."""
 
 from typing import Final
 
 import torch
 from torch import Tensor
 
-from objectives.pairwise.distance_estimate import Grid
+from objectives.pairwise.distance_bins import DistanceBins
 from objectives.pairwise.ranks import Ranks
 from objectives.pairwise.similarity import distances_of
-from objectives.pairwise.sorted_samples import SortedRows
+from objectives.pairwise.sorted_samples import SortedSamples
 from objectives.retrieval import DEEPEST
 
-__all__ = ["DeviceTiles"]
+__all__ = ["TorchBackend"]
 
 
-class DeviceTiles:
-    """The same by torch, for accelerators; runs on a CPU too, more slowly."""
+class TorchBackend:
+    """Torch operations over a tile, for accelerators; run on a CPU too, more slowly."""
 
     side: Final = 8192  # so that a tile fills a GPU
 
-    def __init__(self, rows: SortedRows, grid: Grid, ranks: Ranks, counts: Tensor) -> None:
-        self._rows, self._grid, self._ranks, self._counts = rows, grid, ranks, counts
+    def __init__(
+        self, samples: SortedSamples, bins: DistanceBins, ranks: Ranks, counts: Tensor
+    ) -> None:
+        self._samples, self._bins, self._ranks, self._counts = samples, bins, ranks, counts
         self._top = 0
 
     def __enter__(self) -> None:
@@ -29,30 +31,30 @@ class DeviceTiles:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def look_at(self, rows: slice, columns: slice) -> None:
+    def process(self, rows: slice, columns: slice) -> None:
         """Count and rank the pairs of a tile."""
         if rows.start != self._top:
-            self._ranks.settle()
+            self._ranks.raise_reach()
             self._top = rows.start
-        tile = self._rows.unit[rows] @ self._rows.unit[columns].T
-        reach = self._ranks.reach.clamp(max=self._grid.floor)
+        tile = self._samples.unit[rows] @ self._samples.unit[columns].T
+        reach = self._ranks.reach.clamp(max=self._bins.floor)
         places = torch.arange(columns.start, columns.stop, device=tile.device)
-        near = places >= self._rows.ends[rows, None]
+        near = places >= self._samples.ends[rows, None]
         near &= tile >= torch.minimum(reach[rows, None], reach[columns])
         row, column = near.nonzero(as_tuple=True)
         similarity = tile[row, column]
-        bins = self._bins(similarity)
+        bins = self._bin(similarity)
         for queries in (row + rows.start, column + columns.start):
-            keys = self._rows.groups[queries] * self._counts.shape[1] + bins
+            keys = self._samples.groups[queries] * self._counts.shape[1] + bins
             ones = torch.ones_like(keys, dtype=self._counts.dtype)
             self._counts.view(-1).index_add_(0, keys, ones)
-            self._place(queries, similarity)
+            self._insert(queries, similarity)
 
-    def _bins(self, similarity: Tensor) -> Tensor:
-        bins = ((distances_of(similarity) - self._grid.low) * self._grid.scale).clamp(min=0).ceil()
-        return bins.clamp(max=self._grid.bins + 1).long()
+    def _bin(self, similarity: Tensor) -> Tensor:
+        bins = ((distances_of(similarity) - self._bins.low) * self._bins.scale).clamp(min=0).ceil()
+        return bins.clamp(max=self._bins.count + 1).long()
 
-    def _place(self, queries: Tensor, similarity: Tensor) -> None:
+    def _insert(self, queries: Tensor, similarity: Tensor) -> None:
         """Put negatives ahead of the positives that they are as near as."""
         ranks = self._ranks
         matters = similarity >= ranks.reach[queries]

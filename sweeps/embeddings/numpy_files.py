@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from numpy.lib import format as npy
 
-from objectives import InputError
-from objectives.pairwise.pair_statistics import Progress
+from objectives import InputError, Progress
 from sweeps.embeddings.labelled import (
     EMBEDDINGS,
     LABELS,

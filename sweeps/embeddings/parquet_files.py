@@ -9,8 +9,7 @@ import pyarrow.parquet as parquet
 import torch
 from pyarrow import types
 
-from objectives import InputError
-from objectives.pairwise.pair_statistics import Progress
+from objectives import InputError, Progress
 from sweeps.embeddings.labelled import (
     EMBEDDINGS,
     LABELS,

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from objectives import InputError
-from objectives.pairwise.pair_statistics import Progress, ignore
+from objectives import InputError, Progress, ignore_progress
 from sweeps.embeddings.labelled import Columns, Embeddings
 from sweeps.embeddings.numpy_files import read_npy_pair, read_npz
 
@@ -19,7 +18,7 @@ def read_embeddings(
     *,
     embedding_column: str | None = None,
     label_column: str | None = None,
-    progress: Progress = ignore,
+    progress: Progress = ignore_progress,
 ) -> Embeddings:
     """Read embeddings and labels, piece by piece into the one array that is returned.
 

@@ -104,7 +104,9 @@ def axes_of(front: Front) -> tuple[Axis, Axis]:
 
 def _axis(objective: Objective, rows: Sequence[FrontRow]) -> Axis:
     """Scale small values by a power of ten, and leave 6 % of air around the points."""
-    values = [row.values[objective.name] for row in rows] or sorted((0.0, objective.worst or 1.0))
+    values = [row.values[objective.name] for row in rows] or sorted(
+        (0.0, objective.reference or 1.0)
+    )
     largest = max(map(abs, values))
     power = -math.floor(math.log10(largest)) if 0 < largest < 0.1 else 0
     low, high = min(values) * 10.0**power, max(values) * 10.0**power

@@ -81,7 +81,7 @@ def test_seed_and_level() -> None:
 def test_what_is_nan_stays_nan() -> None:
     score = score_embeddings(torch.randn(6, 3), torch.arange(6))
     got = bootstrap_intervals(score)
-    assert got["recall_at_1"] == (0, 0)
+    assert got["recall_at_1"] == (0.0, 0.0)
     assert all(math.isnan(end) for end in got["opis"])
 
 

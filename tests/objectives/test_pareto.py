@@ -14,6 +14,7 @@ from objectives import (
     hypervolume_contributions,
     knee,
 )
+from objectives.pareto import _sum
 
 from . import oracle
 
@@ -108,6 +109,9 @@ def test_tensors_of_any_dtype() -> None:
         ([(math.inf, 0.1)], PAIR, "finite"),
         ([(0.5, 0.1, 0.2)], PAIR, "N x 2"),
         ([(0.5,), (0.1,)], PAIR, "N x 2"),
+        ([(0.5, 0.1), (0.5,)], PAIR, "N x 2"),
+        ([0.5, 0.1], PAIR, "N x 2"),
+        (torch.tensor([0.5, 0.1]), PAIR, "N x 2"),
         ([(0.5, 0.1)], (OPIS,), "two objectives"),
         ([(0.5, 0.1)], (OPIS, OPIS, OPIS), "two objectives"),
     ],
@@ -153,6 +157,12 @@ def test_knee_is_no_other_where_a_point_is_repeated() -> None:
 def test_knee_is_no_other_where_a_dominated_point_is_added() -> None:
     front = [(0.9, 0.1), (0.95, 0.2)]
     assert knee([*front, (0.899, 0.101)], PAIR) == knee(front, PAIR) == 0
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 63, 64, 70, 300, 1100, 3000])
+def test_sums_that_decide_ties_are_taken_in_the_order_of_torch(n: int) -> None:
+    columns = torch.rand(n, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(n))
+    assert [_sum(column.tolist()) for column in columns.T] == columns.sum(0).tolist()
 
 
 @settings(max_examples=60)

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-import objectives.pairwise.similarity
 from objectives import Calibration, InputError, Score, distance_at_far, score_embeddings
 
 from . import oracle
@@ -181,7 +180,7 @@ def test_more_thresholds_and_other_fars() -> None:
 def test_blocks_change_nothing(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     embeddings, labels = _some_singletons(1)
     whole = score_embeddings(embeddings, labels)
-    monkeypatch.setattr(objectives.pairwise.similarity, "_BLOCK_BYTES", rows * 48 * 8)
+    monkeypatch.setattr("objectives.pairwise.similarity._BLOCK_BYTES", rows * 48 * 8)
     parts = score_embeddings(embeddings, labels)
     _same_metrics(parts, whole)
     torch.testing.assert_close(parts.utility, whole.utility, rtol=0, atol=1e-12)

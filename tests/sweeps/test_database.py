@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
-from objectives.errors import InputError
+from objectives import InputError
 from sweeps.database import open_database
 from sweeps.schema import VERSION_TABLE
 

@@ -200,7 +200,9 @@ def test_one_trial(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("first", "second"), [*product(["maximize", "minimize"], repeat=2)])
 def test_staircase_bounds_what_the_front_attains(first: str, second: str) -> None:
     pair = tuple(
-        Objective(name=name, direction=direction, label=name, aspect=name, ideal=0.0, worst=worst)
+        Objective(
+            name=name, direction=direction, label=name, aspect=name, ideal=0.0, reference=worst
+        )
         for name, direction, worst in (
             ("recall_at_1", first, 0.0 if first == "maximize" else 1.0),
             ("opis", second, 0.0 if second == "maximize" else 1.0),

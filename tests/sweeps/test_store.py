@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import StatementError
 
-from objectives.errors import InputError
+from objectives import InputError
 from sweeps.database import open_database
 from sweeps.records import SweepState, TrialState
 from sweeps.store import Outbox, Store, utc_now
@@ -458,7 +458,7 @@ def test_mirror_thread_sees_everything_once_while_the_driver_writes(url: str) ->
 
 _RACER = """
 import sys
-from objectives.errors import InputError
+from objectives import InputError
 from sweeps.store import Store
 print("ready", flush=True)
 sys.stdin.readline()

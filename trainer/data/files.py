@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from objectives.errors import InputError
+from objectives import InputError
 from trainer.data.dataset import Images, TensorImages
 
 __all__ = ["MEMORY_LIMIT", "FileImages", "decode", "load_images"]

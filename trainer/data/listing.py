@@ -11,7 +11,7 @@ from typing import Final
 import pyarrow
 import pyarrow.parquet as parquet
 
-from objectives.errors import InputError
+from objectives import InputError
 
 __all__ = ["IMAGE_SUFFIXES", "LabelledFile", "list_folder", "list_table"]
 

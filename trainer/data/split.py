@@ -7,7 +7,7 @@ from typing import Final
 
 import torch
 
-from objectives.errors import InputError
+from objectives import InputError
 from trainer.data.config import SplitConfig
 from trainer.data.dataset import Dataset, Part, SplitDataset
 

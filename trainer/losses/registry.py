@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import Tensor, nn
 
-from objectives.errors import InputError
+from objectives import InputError
 from trainer.losses.recall_at_k import RecallAtKLoss
 from trainer.losses.smooth_ap import SmoothAPLoss
 from trainer.losses.tcm import TCMLoss

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +14,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from objectives import Calibration, Score, distance_at_far, score_embeddings
-from objectives.pairwise import negative_pairs as tiles
-from objectives.pairwise import one_pass
+from objectives.pairwise import far_search, negative_pairs, one_pass
+from objectives.pairwise.cpu_backend import CpuBackend
+from objectives.pairwise.distance_estimate import DistanceEstimate
+from objectives.pairwise.torch_backend import TorchBackend
 from tests.objectives import oracle
 
 Case = tuple[Tensor, Tensor]
@@ -41,7 +45,7 @@ def _even_small_sets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(params=["compiled", "torch"])
 def _backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "torch":
-        monkeypatch.setattr(tiles, "CpuTiles", tiles.DeviceTiles)
+        monkeypatch.setattr(negative_pairs, "CpuBackend", TorchBackend)
 
 
 def _exactly(embeddings: Tensor, labels: Tensor, calibration: Calibration | None = None) -> Score:
@@ -102,8 +106,8 @@ def _reaches(distance: float, far: float, embeddings: Tensor, labels: Tensor, st
     ],
     ids=str,
 )
-def test_is_what_counting_each_pair_gives(shape: dict[str, int], seed: int) -> None:
-    embeddings, labels = _set(seed, **shape)  # type: ignore[arg-type]
+def test_is_what_counting_each_pair_gives(shape: dict[str, Any], seed: int) -> None:
+    embeddings, labels = _set(seed, **shape)
     got = score_embeddings(embeddings, labels)
     _ranks_alike(got, _exactly(embeddings, labels))
     _counts_truly(got, embeddings, labels)
@@ -134,14 +138,14 @@ def test_ways_through_a_tile_agree(
     labels[:2] = torch.tensor([0, 1])
     before = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tiles.CpuTiles, "side", side)
-        patch.setattr(tiles.DeviceTiles, "side", side)
+        patch.setattr(CpuBackend, "side", side)
+        patch.setattr(TorchBackend, "side", side)
         try:
             torch.set_num_threads(threads)
             compiled = score_embeddings(embeddings, labels)
         finally:
             torch.set_num_threads(before)
-        patch.setattr(tiles, "CpuTiles", tiles.DeviceTiles)
+        patch.setattr(negative_pairs, "CpuBackend", TorchBackend)
         plain = score_embeddings(embeddings, labels)
     _ranks_alike(compiled, plain)
     for name in ("thresholds", "far", "frr", "operating_far", "operating_frr", "ranks"):
@@ -225,17 +229,19 @@ def test_order_of_positives_and_negatives_a_millionth_apart() -> None:
 def test_a_sample_that_misleads_costs_another_pass(
     factor: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Misled(one_pass.NegativeSample):
+    class Misled(DistanceEstimate):
         def distances(self, *fars: float) -> list[float]:
             return [min(2.0, factor * distance) for distance in super().distances(*fars)]
 
     embeddings, labels = _set(13)
-    monkeypatch.setattr(one_pass, "NegativeSample", Misled)
+    monkeypatch.setattr(one_pass, "DistanceEstimate", Misled)
     passes = []
-    count_pairs = one_pass.count_pairs
-    monkeypatch.setattr(
-        one_pass, "count_pairs", lambda *given: passes.append(1) or count_pairs(*given)
-    )
+
+    def count(*given: Any) -> Tensor:
+        passes.append(1)
+        return negative_pairs.count_negative_pairs(*given)
+
+    monkeypatch.setattr(far_search, "count_negative_pairs", count)
     got = score_embeddings(embeddings, labels)
     assert len(passes) > 1
     _ranks_alike(got, _exactly(embeddings, labels))
@@ -353,7 +359,7 @@ def test_is_done_exactly_where_it_has_to(
     case: Callable[[int], Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(one_pass, "_MOST_POSITIVES", 10_000)
-    monkeypatch.setattr(one_pass, "count_pairs", None)
+    monkeypatch.setattr(far_search, "count_negative_pairs", None)
     embeddings, labels = case(2)
     if case is _one_class:
         monkeypatch.setattr(one_pass, "_MOST_POSITIVES", 10**9)
@@ -371,7 +377,7 @@ def test_distance_at_far(far: float) -> None:
 def test_progress_ascends_to_one() -> None:
     shares: list[float] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tiles.CpuTiles, "side", 64)
+        patch.setattr(CpuBackend, "side", 64)
         score_embeddings(*_set(1), progress=shares.append)
     assert len(shares) > 10
     assert shares == sorted(shares)
@@ -379,7 +385,7 @@ def test_progress_ascends_to_one() -> None:
 
 
 @pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad, torch.enable_grad])
-def test_any_mode_of_autograd(mode: Callable[[], torch.inference_mode]) -> None:
+def test_any_mode_of_autograd(mode: Callable[[], AbstractContextManager[object]]) -> None:
     embeddings, labels = _set(4)
     wanted = score_embeddings(embeddings, labels).metrics()
     before = torch.get_num_threads()

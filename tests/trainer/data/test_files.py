@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from objectives.errors import InputError
+from objectives import InputError
 from trainer.data import FileImages, TensorImages, files
 from trainer.data.files import decode, load_images
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from objectives.errors import InputError
+from objectives import InputError
 from trainer.data import DataConfig, SplitDataset, load_data
 
 CLASSES = tuple(f"class {k}" for k in range(8))

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objectives.errors import InputError
+from objectives import InputError
 from trainer.data import Dataset, SplitConfig, TensorImages, split_classes
 
 

@@ -9,7 +9,7 @@ from pytorch_metric_learning import losses as pml_losses
 from pytorch_metric_learning import miners as pml_miners
 from torch import Tensor
 
-from objectives.errors import InputError
+from objectives import InputError
 from trainer.config import TrialConfig
 from trainer.losses import LOSSES, build_loss, recall_at_k_loss, smooth_ap_loss, tcm_loss
 from trainer.losses.registry import LossRecord, _table, get_loss
