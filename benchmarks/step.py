@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.step [--json FILE] [--threads N]`` from the repository root. The settings are
 those of ``examples/demo.yaml``. A trial of the demo has one thread and keeps freed memory
-(`trainer.memory`), and so do this and the peers.
+(`trainer.allocator`), and so do this and the peers.
 """
 
 import time
@@ -23,9 +23,9 @@ import trainer.engine
 from benchmarks.results import Comparison, arguments, peak_memory, publish, time_each
 from objectives import Calibration
 from sweeps.spec import load_spec
-from trainer import SplitDataset, Trial, TrialConfig, load_data
+from trainer import SplitDataset, TrainingRun, TrialConfig, load_data
+from trainer.allocator import keep_freed_memory
 from trainer.device_images import to_floats
-from trainer.memory import keep_freed_memory
 
 _DEMO: Final = load_spec(Path(__file__).parents[1] / "examples" / "demo.yaml")
 _DEVICE: Final = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -80,14 +80,14 @@ class _TimedBatches:
             yield draw(drawn)
 
 
-def epoch_parts(trial: Trial, *, epochs: int = 3) -> dict[str, float]:
+def epoch_parts(trial: TrainingRun, *, epochs: int = 3) -> dict[str, float]:
     """Return the seconds of each part of a trial's quickest epoch, after a warm-up."""
     trial.advance()
     found = [_one_epoch(trial) for _ in range(epochs)]
     return min(found, key=lambda parts: parts["epoch"])
 
 
-def _one_epoch(trial: Trial) -> dict[str, float]:
+def _one_epoch(trial: TrainingRun) -> dict[str, float]:
     clock = _Clock()
     with ExitStack() as stack:
         for owner, name, part in (
@@ -176,10 +176,10 @@ def micro_batches(data: SplitDataset) -> list[Comparison]:
     ]
 
 
-def _trial(data: SplitDataset, **changes: Any) -> Trial:
+def _trial(data: SplitDataset, **changes: Any) -> TrainingRun:
     fixed = _DEMO.trial | {"loss": "smooth_ap", "epochs": 1000} | changes
     config = TrialConfig.model_validate(fixed)
-    return Trial(config, data, device=_DEVICE, calibration=Calibration())
+    return TrainingRun(config, data, device=_DEVICE, calibration=Calibration())
 
 
 def _plain_model(config: TrialConfig, data: SplitDataset) -> nn.Module:

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from objectives import InputError
 from sweeps.parameters import Choices, Range, Scalar
 from trainer.config import ORDERED_FIELDS, TCM_FIELDS, TCM_WEIGHTS, TrialConfig
-from trainer.faults import describe_fault
+from trainer.validation import describe_fault
 
 __all__ = ["SearchSpace", "Suggest"]
 

@@ -25,7 +25,7 @@ from objectives import (
 from sweeps.parameters import Parameter
 from sweeps.space import SearchSpace
 from trainer.data import DataConfig
-from trainer.faults import one_sentence
+from trainer.validation import one_sentence
 
 __all__ = ["Budget", "Resources", "SweepSpec", "load_spec", "rename"]
 

@@ -8,9 +8,9 @@ import torch
 from ray import tune
 
 from objectives import Calibration, InputError
-from trainer import SplitDataset, Trial, TrialConfig, TrialFailed, load_data
+from trainer import SplitDataset, TrainingRun, TrialConfig, TrialFailed, load_data
+from trainer.allocator import keep_freed_memory
 from trainer.data import DataConfig
-from trainer.memory import keep_freed_memory
 
 __all__ = ["TrialTrainable"]
 
@@ -47,14 +47,14 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 
     def _begin(self, config: dict[str, Any]) -> None:
         self._config = config
-        self._trial: Trial | None = None
+        self._trial: TrainingRun | None = None
 
-    def _started(self) -> Trial:
+    def _started(self) -> TrainingRun:
         if self._trial is None:
             data = _load_once(DataConfig.model_validate(self._config["data"]))
             if data.fingerprint != self._config["fingerprint"]:
                 raise TrialFailed("the data are not those that the sweep began with")
-            self._trial = Trial(
+            self._trial = TrainingRun(
                 TrialConfig.model_validate(self._config["trial"]),
                 data,
                 device=_device(),

@@ -1,12 +1,13 @@
 """The configuration of one trial."""
 
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, create_model, model_validator
 
-from trainer.losses.registry import LOSSES
+from trainer.losses import LOSSES, LossTable
+from trainer.strict_model import Cosine, NonNegative, Positive, StrictModel
 
-__all__ = ["ORDERED_FIELDS", "TCM_FIELDS", "TCM_WEIGHTS", "TrialConfig"]
+__all__ = ["ORDERED_FIELDS", "TCM_FIELDS", "TCM_WEIGHTS", "TrialConfig", "with_loss_settings"]
 
 # (lower, upper): the first is always smaller than the second. A search space over both keeps to it.
 ORDERED_FIELDS: Final = (("margin_negative", "margin_positive"),)
@@ -15,27 +16,47 @@ TCM_WEIGHTS: Final = ("weight_positive", "weight_negative")
 # The fields that mean nothing without the TCM term.
 TCM_FIELDS: Final = ("margin_positive", "margin_negative", *TCM_WEIGHTS)
 
-_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-_NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+def with_loss_settings(base: type[StrictModel], losses: LossTable) -> type[StrictModel]:
+    """Return the model with a field more for each setting of each loss."""
+    fields: dict[str, Any] = losses.fields()
+    return create_model(base.__name__, __base__=base, __module__=base.__module__, **fields)
 
 
-def _known_loss(value: str) -> str:
-    if value not in LOSSES:
-        raise ValueError(f"{value!r} is not one of {', '.join(LOSSES)}")
-    return value
+class _ModelAndLoss(StrictModel):
+    backbone: str = Field(
+        "test_resnet",
+        description="any timm model, or `my_package.my_module:build` for one of your own (below)",
+    )
+    pretrained: bool = Field(False, description="load timm's pretrained weights")
+    embedding_dim: Annotated[int, Field(ge=2)] = Field(128, description="D")
+    loss: Annotated[str, AfterValidator(LOSSES.check)] = Field(
+        "smooth_ap", description="the base loss, one of those below"
+    )
+    margin_positive: Cosine = Field(
+        0.9, description="TCM's margin that positive pairs are pulled above, a cosine similarity"
+    )
+    margin_negative: Cosine = Field(
+        0.5, description="TCM's margin that negative pairs are pushed below, a cosine similarity"
+    )
+    weight_positive: NonNegative = Field(
+        1.0, description="TCM's weight of positive pairs; both weights 0 switch it off"
+    )
+    weight_negative: NonNegative = Field(1.0, description="TCM's weight of negative pairs")
 
 
-_Loss = Annotated[str, AfterValidator(_known_loss)]
-_Cosine = Annotated[float, Field(ge=-1, le=1)]
+if TYPE_CHECKING:
+    _WithLossSettings = _ModelAndLoss
+else:
+    _WithLossSettings = with_loss_settings(_ModelAndLoss, LOSSES)
 
 
-class TrialConfig(BaseModel):
+class TrialConfig(_WithLossSettings):
     """Every hyperparameter of one trial; an unknown key is an error.
 
     Margins are cosine similarities in [-1, 1]. ``weight_positive = weight_negative = 0`` switches
     the TCM term off: such a trial is a control. The fields that begin with a loss's name matter
-    only to that loss; they are handed to pytorch-metric-learning under its own meanings, except
-    those of `trainer.losses.smooth_ap_loss` and `trainer.losses.recall_at_k_loss`.
+    only to that loss; the table of losses (`trainer.losses.LOSSES`) makes them.
 
     ``micro_batch_size`` bounds how many images go through the model at once (None: the whole
     batch does). The loss always sees the whole batch (`trainer.gradient_cache`); BatchNorm, where
@@ -47,46 +68,36 @@ class TrialConfig(BaseModel):
             ``samples_per_class``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-    # model
-    backbone: str = "test_resnet"
-    pretrained: bool = False
-    embedding_dim: Annotated[int, Field(ge=2)] = 128
-    # loss
-    loss: _Loss = "smooth_ap"
-    margin_positive: _Cosine = 0.9
-    margin_negative: _Cosine = 0.5
-    weight_positive: _NonNegative = 1.0
-    weight_negative: _NonNegative = 1.0
-    smooth_ap_temperature: _Positive = 0.01
-    recall_at_k_temperature: _Positive = 0.01
-    recall_at_k_rank_temperature: _Positive = 1.0
-    recall_at_k_mixup: bool = False
-    proxy_anchor_margin: _NonNegative = 0.1
-    proxy_anchor_alpha: _Positive = 32.0
-    arcface_margin: _NonNegative = 28.6
-    arcface_scale: _Positive = 64.0
-    multi_similarity_alpha: _Positive = 2.0
-    multi_similarity_beta: _Positive = 50.0
-    multi_similarity_base: _Cosine = 0.5
-    contrastive_positive_margin: _NonNegative = 0.0
-    contrastive_negative_margin: _NonNegative = 1.0
-    triplet_margin: _NonNegative = 0.1
-    # batches
-    batch_size: Annotated[int, Field(ge=2)] = 128
-    samples_per_class: Annotated[int, Field(ge=2)] = 4
+    batch_size: Annotated[int, Field(ge=2)] = Field(
+        128, description="a batch has `batch_size / samples_per_class` classes"
+    )
+    samples_per_class: Annotated[int, Field(ge=2)] = Field(
+        4, description="samples of each class in a batch"
+    )
     # Less than 3 could leave a part of one image, and BatchNorm nothing to normalise by.
-    micro_batch_size: Annotated[int, Field(ge=3)] | None = None
-    augmentation: Literal["none", "light"] = "light"
-    horizontal_flip: bool = False
-    # optimisation (AdamW, linear warm-up, then cosine to zero)
-    epochs: Annotated[int, Field(ge=1)] = 10
-    learning_rate: _Positive = 1e-3
-    proxy_learning_rate_factor: _Positive = 10.0
-    weight_decay: _NonNegative = 1e-4
-    warmup_epochs: _NonNegative = 1.0
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    micro_batch_size: Annotated[int, Field(ge=3)] | None = Field(
+        None,
+        description="most images that go through the model at once, for batches that memory does "
+        "not hold; the loss still sees the whole batch, and its gradients are exact, at the price "
+        "of a second forward pass. BatchNorm normalises each micro-batch by itself. `null`: the "
+        "whole batch at once",
+    )
+    augmentation: Literal["none", "light"] = Field(
+        "light", description="`light` (shift, scale, rotation, tint) or `none`"
+    )
+    horizontal_flip: bool = Field(False, description="mirror half of the images")
+    epochs: Annotated[int, Field(ge=1)] = Field(
+        10, description="an epoch is N / `batch_size` batches"
+    )
+    learning_rate: Positive = Field(1e-3, description="AdamW's")
+    proxy_learning_rate_factor: Positive = Field(
+        10.0, description="how much more the class vectors of `proxy_anchor` and `arcface` get"
+    )
+    weight_decay: NonNegative = Field(1e-4, description="AdamW's")
+    warmup_epochs: NonNegative = Field(1.0, description="linear warm-up before the cosine")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
+        0, description="of weights, batches and augmentation"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> "TrialConfig":

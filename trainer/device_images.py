@@ -1,4 +1,4 @@
-"""Images for the device that trains, fetched without making the host wait for it."""
+"""Images on the device that trains, fetched without making the host wait for it."""
 
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -18,7 +18,7 @@ _RESIDENT: Final[WeakKeyDictionary[TensorImages, dict[torch.device, Tensor]]] = 
 
 
 class DeviceImages:
-    """N images as a device sees them.
+    """Images of a data set, as a device sees them.
 
     Pixels in memory are copied to a CUDA device once, where they fit there, for this trial and
     those that come after it in the process. All else is copied batch by batch.

@@ -1,35 +1,35 @@
-"""Training and measuring one configuration."""
+"""The training run of one configuration, which trains and measures."""
 
 import math
 import time
 from collections.abc import Callable
 from typing import Any
 
-import timm.optim
 import torch
 from torch import Tensor
 
 from objectives import Calibration, score_embeddings
 from trainer.augment import augmentation_draws, light_augment
 from trainer.config import TrialConfig
-from trainer.data import SplitDataset
+from trainer.data import Split, SplitDataset
 from trainer.device_images import DeviceImages, to_device, to_floats
 from trainer.embedder import Embedder
+from trainer.embedding_loss import build_loss
 from trainer.errors import TrialFailed
 from trainer.gradient_cache import backward_in_micro_batches
-from trainer.losses import EmbeddingLoss, build_loss
-from trainer.measurement import EvaluationSplit, Measurement
+from trainer.measurement import Measurement
+from trainer.optim import build_optimizer, build_schedule
 from trainer.sampler import ClassBalancedBatches
 
-__all__ = ["Trial", "run_trial"]
+__all__ = ["TrainingRun", "train"]
 
 _EMBED_BATCH = 256
 # Mean squared distance of unit embeddings from their mean below which they are one point.
 _COLLAPSED = 1e-6
 
 
-class Trial:
-    """One configuration in training, an epoch at a time.
+class TrainingRun:
+    """The training of one configuration, an epoch at a time.
 
     Under the same configuration, data, device and number of threads the course is the same on a
     CPU, whatever ran before in the process, and also when it is interrupted by `state_dict` and
@@ -38,11 +38,11 @@ class Trial:
     Args:
         config: The hyperparameters.
         data: Images and class-disjoint splits.
-        device: Where to train.
-        calibration: How consistency is judged.
+        device: The device to train on.
+        calibration: The range of distances over which consistency is judged.
 
     Raises:
-        InputError: timm has no such backbone, or it does not take images of this size, or the
+        InputError: There is no such backbone, or it does not take images of this size, or the
             training split has too few classes for a batch.
     """
 
@@ -78,8 +78,9 @@ class Trial:
             image_size=data.dataset.images.size,
         ).to(device)
         self.loss = build_loss(config, num_classes=len(classes), balanced=True).to(device)
-        self._optimizer = _optimizer(self.embedder, self.loss, config)
-        self._schedule = _schedule(self._optimizer, config, steps_per_epoch=len(self._batches))
+        self._optimizer = build_optimizer(self.embedder, self.loss, config)
+        steps = len(self._batches)
+        self._schedule = build_schedule(self._optimizer, config, steps_per_epoch=steps)
 
     def advance(self) -> Measurement:
         """Train one epoch, then measure on the validation classes.
@@ -103,13 +104,13 @@ class Trial:
             },
         )
 
-    def score(self, split: EvaluationSplit) -> dict[str, float]:
+    def score(self, split: Split) -> dict[str, float]:
         """Embed and score the classes of a split.
 
         Raises:
             TrialFailed: The embeddings are not finite, or collapsed, or a metric is undefined.
         """
-        indices = self._data.part(split)
+        indices = self._data.indices(split)
         embeddings = self.embed(indices)
         if not bool(embeddings.isfinite().all()):
             raise TrialFailed(f"embeddings are not finite at epoch {self.epoch}")
@@ -213,64 +214,33 @@ class Trial:
         return embed
 
 
-def run_trial(
+def train(
     config: TrialConfig,
     data: SplitDataset,
     *,
     report: Callable[[Measurement], bool],
     device: torch.device | None = None,
     calibration: Calibration | None = None,
-) -> Trial:
+) -> TrainingRun:
     """Train a configuration to its last epoch, reporting each measurement.
 
     Args:
         config: The hyperparameters.
         data: Images and splits.
         report: Receives each measurement; training stops where it returns False.
-        device: Where to train; the CPU if None.
-        calibration: How consistency is judged; the defaults if None.
+        device: The device to train on; the CPU if None.
+        calibration: The range over which consistency is judged; the default if None.
 
     Raises:
-        InputError: As `Trial`.
-        TrialFailed: As `Trial.advance`.
+        InputError: As `TrainingRun`.
+        TrialFailed: As `TrainingRun.advance`.
     """
-    trial = Trial(
+    run = TrainingRun(
         config,
         data,
         device=device or torch.device("cpu"),
         calibration=calibration or Calibration(),
     )
-    while trial.epoch < config.epochs and report(trial.advance()):
+    while run.epoch < config.epochs and report(run.advance()):
         pass
-    return trial
-
-
-def _optimizer(
-    embedder: Embedder, loss: EmbeddingLoss, config: TrialConfig
-) -> torch.optim.Optimizer:
-    # timm's grouping keeps biases, norms, and what the trunk names (positions) out of the decay.
-    exempt: set[str] = getattr(embedder.trunk, "no_weight_decay", set)()
-    groups = timm.optim.param_groups_weight_decay(
-        embedder, config.weight_decay, no_weight_decay_list=[f"trunk.{name}" for name in exempt]
-    )
-    proxies = list(loss.proxy_parameters())
-    if proxies:
-        rate = config.learning_rate * config.proxy_learning_rate_factor
-        groups = [*groups, {"params": proxies, "lr": rate, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-
-
-def _schedule(
-    optimizer: torch.optim.Optimizer, config: TrialConfig, *, steps_per_epoch: int
-) -> torch.optim.lr_scheduler.LambdaLR:
-    """Linear warm-up, then cosine to zero at the last step."""
-    steps = config.epochs * steps_per_epoch
-    warmup = min(config.warmup_epochs * steps_per_epoch, steps)
-
-    def factor(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / (warmup + 1)
-        share = min(1.0, (step - warmup) / max(1.0, steps - warmup))
-        return 0.5 * (1 + math.cos(math.pi * share))
-
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    return run

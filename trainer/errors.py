@@ -1,4 +1,4 @@
-"""What can go wrong with one trial while the sweep goes on."""
+"""The failure of one trial, while the sweep goes on."""
 
 __all__ = ["TrialFailed"]
 

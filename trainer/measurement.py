@@ -1,27 +1,26 @@
-"""What a trial reports."""
+"""The measurement that a training run reports."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-__all__ = ["EvaluationSplit", "Measurement"]
+from trainer.data import Split
 
-EvaluationSplit = Literal["validation", "test"]
+__all__ = ["Measurement"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """What a trial scored at one rung, seed and split.
+    """Scores of a training run at one rung, seed and split.
 
     Attributes:
         epoch: The rung, counted from 1.
         seed: Seed of the training run.
-        split: Which classes were embedded.
+        split: The classes that were embedded.
         metrics: The scalars of `objectives.Score`, and ``train_loss`` (mean over the epoch's
             steps), ``train_seconds`` and ``score_seconds``.
     """
 
     epoch: int
     seed: int
-    split: EvaluationSplit
+    split: Split
     metrics: Mapping[str, float]

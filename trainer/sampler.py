@@ -43,8 +43,9 @@ class ClassBalancedBatches:
         self._length = max(1, len(labels) // batch_size)
         if len(self._members) < self._classes_per_batch:
             raise InputError(
-                f"batch_size: {batch_size} with samples_per_class {samples_per_class} needs "
-                f"{self._classes_per_batch} classes, the training split has {len(self._members)}"
+                f"{batch_size} with samples_per_class {samples_per_class} needs "
+                f"{self._classes_per_batch} classes, the training split has {len(self._members)}",
+                field="batch_size",
             )
 
     def __len__(self) -> int:

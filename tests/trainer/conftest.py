@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from objectives import Calibration
-from trainer import SplitDataset, Trial, TrialConfig
+from trainer import SplitDataset, TrainingRun, TrialConfig
 from trainer.data import Dataset, TensorImages
 
 # The training classes are not the first, so that places in the whole and in the part differ.
@@ -57,8 +57,8 @@ def make_config() -> Callable[..., TrialConfig]:
 
 
 @pytest.fixture(scope="session")
-def make_trial(data: SplitDataset) -> Callable[..., Trial]:
-    def make(config: TrialConfig, on: SplitDataset = data) -> Trial:
-        return Trial(config, on, device=torch.device("cpu"), calibration=Calibration())
+def make_trial(data: SplitDataset) -> Callable[..., TrainingRun]:
+    def make(config: TrialConfig, on: SplitDataset = data) -> TrainingRun:
+        return TrainingRun(config, on, device=torch.device("cpu"), calibration=Calibration())
 
     return make

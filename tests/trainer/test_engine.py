@@ -8,8 +8,16 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from objectives import Calibration, InputError, score_embeddings
-from trainer import Measurement, SplitDataset, Trial, TrialConfig, TrialFailed, run_trial
-from trainer.losses import LOSSES, build_loss
+from trainer import (
+    Measurement,
+    SplitDataset,
+    TrainingRun,
+    TrialConfig,
+    TrialFailed,
+    build_loss,
+    train,
+)
+from trainer.losses import LOSSES
 
 CLOCKS = {"train_seconds", "score_seconds"}
 CONTROL = {"weight_positive": 0, "weight_negative": 0}
@@ -21,7 +29,7 @@ every_loss = pytest.mark.parametrize("loss", LOSSES)
 
 def measure(config: TrialConfig, data: SplitDataset) -> list[Measurement]:
     found: list[Measurement] = []
-    run_trial(config, data, report=lambda m: found.append(m) is None)
+    train(config, data, report=lambda m: found.append(m) is None)
     return found
 
 
@@ -30,13 +38,13 @@ def scores(measurements: list[Measurement]) -> list[dict[str, float]]:
     return [{k: v for k, v in m.metrics.items() if k not in CLOCKS} for m in measurements]
 
 
-def first_losses(trial: Trial, steps: int = 4) -> list[float]:
+def first_losses(trial: TrainingRun, steps: int = 4) -> list[float]:
     trial.embedder.train()
     epochs: Iterator[Any] = (batch for _ in range(steps) for batch in trial._batches)
     return [trial._train_step(batch).item() for batch, _ in zip(epochs, range(steps), strict=False)]
 
 
-def refilled(trial: Trial, value: float) -> Trial:
+def refilled(trial: TrainingRun, value: float) -> TrainingRun:
     """Make every embedding the same."""
     with torch.no_grad():
         trial.embedder.head.weight.zero_()
@@ -127,7 +135,7 @@ def test_scores_are_those_of_the_splits_embeddings(make_config, make_trial, data
     trial = make_trial(make_config())
     trial.advance()
     for split in ("validation", "test"):
-        indices = data.part(split)
+        indices = data.indices(split)
         with torch.no_grad():
             pixels = data.dataset.images.batch(indices).float() / 255
             embeddings = trial.embedder.eval()(pixels)
@@ -243,14 +251,14 @@ def test_training_stops_where_the_report_says_so(stop, make_config, data):
         seen.append(measurement.epoch)
         return measurement.epoch < stop
 
-    trial = run_trial(make_config(epochs=3), data, report=report)
+    trial = train(make_config(epochs=3), data, report=report)
     assert trial.epoch == stop
     assert seen == list(range(1, stop + 1))
 
 
 def test_the_calibration_is_used(make_config, data):
     def range_of(calibration: Calibration | None) -> tuple[float, float]:
-        trial = run_trial(make_config(), data, report=lambda _: False, calibration=calibration)
+        trial = train(make_config(), data, report=lambda _: False, calibration=calibration)
         metrics = trial.score("test")
         return metrics["d_min"], metrics["d_max"]
 
@@ -282,7 +290,7 @@ def test_a_micro_batch_as_large_as_the_batch_changes_nothing(size, make_config, 
 
 @pytest.mark.parametrize("loss", ["smooth_ap", "proxy_anchor"])
 def test_micro_batches_take_the_course_of_whole_batches(loss, make_config, make_data, make_trial):
-    def begun(size: int | None) -> Trial:
+    def begun(size: int | None) -> TrainingRun:
         # Without BatchNorm. Adam's first steps are signs: only a tiny rate keeps two courses near.
         changes = {"backbone": "test_vit", "augmentation": "light", "learning_rate": 1e-6}
         config = make_config(loss=loss, micro_batch_size=size, **changes)
@@ -310,7 +318,7 @@ def test_fused_steps_are_adamw_steps(make_config, make_trial):
         assert torch.allclose(one, other, atol=1e-7)
 
 
-def rates(trial: Trial, steps: int) -> list[list[float]]:
+def rates(trial: TrainingRun, steps: int) -> list[list[float]]:
     """The learning rates of all groups at each step."""
     found = []
     for _ in range(steps):
@@ -458,7 +466,7 @@ def test_a_step_never_waits_for_the_device(
 @pytest.mark.parametrize("micro_batch_size", [None, 5])
 @pytest.mark.parametrize("loss", ["smooth_ap", "recall_at_k"])
 def test_a_step_never_waits_for_a_cuda_device(loss, micro_batch_size, make_config, data):
-    trial = Trial(
+    trial = TrainingRun(
         make_config(
             loss=loss,
             recall_at_k_mixup=True,

@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from trainer import TrialConfig
+from trainer import TrialConfig, build_loss
 from trainer.gradient_cache import backward_in_micro_batches
-from trainer.losses import build_loss
 
 Loss = Callable[[Tensor], Tensor]
 

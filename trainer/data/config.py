@@ -1,31 +1,36 @@
-"""Which data set a sweep trains on, and how its classes are split."""
+"""The configuration of a data set, and of the split of its classes."""
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-__all__ = ["NATIVE_SIZES", "DataConfig", "SplitConfig"]
+from trainer.strict_model import StrictModel
+
+__all__ = ["NATIVE_SIZES", "SPLITS", "DataConfig", "Split", "SplitConfig"]
+
+# The three parts of the classes.
+Split = Literal["train", "validation", "test"]
+SPLITS: Final[tuple[Split, ...]] = get_args(Split)
 
 # The side in pixels of an image where ``image_size`` is not set.
 NATIVE_SIZES: Final = {"glyphs": 32, "digits": 8, "files": 64}
 
 _Share = Annotated[float, Field(gt=0, lt=1)]
+_Column = Annotated[str, Field(min_length=1)]
 
 
-class SplitConfig(BaseModel):
+class SplitConfig(StrictModel):
     """The shares of the classes (not of the images) that each part gets.
 
     Raises:
         pydantic.ValidationError: A share is not within (0, 1), or they do not add up to 1.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    train: _Share = 0.5
-    validation: _Share = 0.25
-    test: _Share = 0.25
-    seed: Annotated[int, Field(ge=0)] = 0
+    train: _Share = Field(0.5, description="share of the *classes* to train on")
+    validation: _Share = Field(0.25, description="share of the classes that a sweep scores")
+    test: _Share = Field(0.25, description="share of the classes that a sweep leaves alone")
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of the split")
 
     @model_validator(mode="after")
     def _whole(self) -> "SplitConfig":
@@ -35,33 +40,40 @@ class SplitConfig(BaseModel):
         return self
 
 
-class DataConfig(BaseModel):
+class DataConfig(StrictModel):
     """One data set: exactly one of ``name``, ``folder`` and ``table``.
-
-    Attributes:
-        name: An embedded data set.
-        folder: A folder of class folders; whatever lies below a class folder is of that class.
-        table: A CSV or Parquet table with one row per image.
-        path_column: The table's column of image paths; relative ones start at the table's folder.
-        label_column: The table's column of class names.
-        image_size: Side of the square images in pixels. Files are resized on their short side and
-            centre-cropped to it. By default 64 for files, 32 for glyphs, 8 for digits.
-        split: How the classes are split.
 
     Raises:
         pydantic.ValidationError: None or several of the three are set, a column is named without a
             table, or a value is out of its range.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Literal["glyphs", "digits"] | None = None
-    folder: Path | None = None
-    table: Path | None = None
-    path_column: Annotated[str, Field(min_length=1)] = "path"
-    label_column: Annotated[str, Field(min_length=1)] = "label"
-    image_size: Annotated[int, Field(ge=8, le=1024)] | None = None
-    split: SplitConfig = SplitConfig()
+    name: Literal["glyphs", "digits"] | None = Field(
+        None,
+        description="`glyphs` (608 classes, 9 369 images) or `digits` (10 classes, 1 797 images), "
+        "made on the spot",
+    )
+    folder: Path | None = Field(
+        None,
+        description="a folder of class folders; whatever image lies below a class folder is of "
+        "that class",
+    )
+    table: Path | None = Field(
+        None,
+        description="a `.csv` or `.parquet` file with a row for each image; relative image paths "
+        "start at its folder",
+    )
+    path_column: _Column = Field("path", description="the table's column of image paths")
+    label_column: _Column = Field("label", description="the table's column of class names")
+    image_size: Annotated[int, Field(ge=8, le=1024)] | None = Field(
+        None,
+        description="side of the square images in pixels; files are resized on the short side, "
+        "then cropped to the centre. `null`: 64 for files, 32 for `glyphs`, 8 for `digits`",
+    )
+    split: SplitConfig = Field(
+        SplitConfig(),
+        description="shares of the classes; each part needs two classes with two images",
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> "DataConfig":

@@ -1,18 +1,18 @@
-"""What a labelled set of images is, whole and split."""
+"""A labelled set of images, whole and split."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-__all__ = ["Dataset", "Images", "Part", "SplitDataset", "TensorImages"]
+from trainer.data.config import SPLITS, Split
 
-Part = Literal["train", "validation", "test"]
+__all__ = ["Dataset", "Images", "SplitDataset", "TensorImages"]
 
 
 class Images(Protocol):
-    """N square images of one size, C x S x S each."""
+    """Square images of one size, C x S x S each."""
 
     @property
     def channels(self) -> int:
@@ -67,10 +67,10 @@ class TensorImages:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
-    """N labelled images.
+    """Labelled images.
 
     Attributes:
-        name: How reports call it.
+        name: Its name in reports.
         items: N stable, unique identifiers: relative POSIX paths, or ``U+0041/DejaVuSans``.
         labels: N int64, indices into ``class_names``.
         class_names: The names of the classes.
@@ -93,7 +93,7 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SplitDataset:
-    """A data set with class-disjoint parts.
+    """A data set whose classes are split into three disjoint parts.
 
     Attributes:
         dataset: The whole.
@@ -109,17 +109,17 @@ class SplitDataset:
     test: Tensor
     fingerprint: str
 
-    def part(self, name: Part) -> Tensor:
-        """Return the image indices (int64) of one part.
+    def indices(self, split: Split) -> Tensor:
+        """Return the image indices (int64) of a split.
 
         Raises:
-            ValueError: There is no part of that name.
+            ValueError: There is no split of that name.
         """
-        if name not in ("train", "validation", "test"):
-            raise ValueError(f"{name!r} is not one of train, validation, test")
-        indices: Tensor = getattr(self, name)
+        if split not in SPLITS:
+            raise ValueError(f"{split!r} is not one of {', '.join(SPLITS)}")
+        indices: Tensor = getattr(self, split)
         return indices
 
-    def class_count(self, name: Part) -> int:
-        """Return the number of classes in one part."""
-        return len(set(self.dataset.labels[self.part(name)].tolist()))
+    def class_count(self, split: Split) -> int:
+        """Return the number of classes of a split."""
+        return len(set(self.dataset.labels[self.indices(split)].tolist()))

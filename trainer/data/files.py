@@ -110,10 +110,10 @@ def _check_header(path: Path) -> None:
 
 def _unreadable(path: Path, error: Exception) -> InputError:
     if isinstance(error, FileNotFoundError):
-        return InputError(f"{path}: there is no such file")
+        return InputError("there is no such file", file=path)
     empty_or_unknown = isinstance(error, UnidentifiedImageError)
     reason = "empty, or of an unknown format" if empty_or_unknown else str(error)
-    return InputError(f"{path}: cannot be read as an image ({reason})")
+    return InputError(f"cannot be read as an image ({reason})", file=path)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Which image files there are, and their labels: folders of class folders, and tables."""
+"""Lists of image files and their labels: folders of class folders, and tables."""
 
 import csv
 import os
@@ -26,7 +26,7 @@ class LabelledFile:
 
     Attributes:
         item: Its path relative to the folder or the table, with forward slashes.
-        path: Where it is.
+        path: Its place.
         label: Name of its class.
     """
 
@@ -45,13 +45,15 @@ def list_folder(folder: Path) -> list[LabelledFile]:
             folder has no images.
     """
     if not folder.is_dir():
-        raise InputError(f"data.folder: {folder} is not a folder")
+        raise InputError(f"{folder} is not a folder", field="data.folder")
     loose = sorted(path.name for path in folder.iterdir() if _is_image(path))
     if loose:
-        raise InputError(f"data.folder: {loose[0]} lies in {folder} itself, not in a class folder")
+        raise InputError(
+            f"{loose[0]} lies in {folder} itself, not in a class folder", field="data.folder"
+        )
     classes = [path for path in folder.iterdir() if path.is_dir() and not _hidden(path)]
     if not classes:
-        raise InputError(f"data.folder: {folder} has no class folders")
+        raise InputError(f"{folder} has no class folders", field="data.folder")
     return _ordered(file for path in sorted(classes) for file in _list_class(path))
 
 
@@ -64,7 +66,7 @@ def _list_class(folder: Path) -> list[LabelledFile]:
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
     if not files:
-        raise InputError(f"data.folder: the class folder {folder} has no images")
+        raise InputError(f"the class folder {folder} has no images", field="data.folder")
     return files
 
 
@@ -78,27 +80,30 @@ def list_table(table: Path, *, path_column: str, label_column: str) -> list[Labe
             without a path or a label, or names a file twice.
     """
     if not table.is_file():
-        raise InputError(f"data.table: there is no file {table}")
+        raise InputError(f"there is no file {table}", field="data.table")
     readers = {".csv": _csv_rows, ".parquet": _parquet_rows}
     if table.suffix.lower() not in readers:
-        raise InputError(f"data.table: {table} must end in {' or '.join(readers)}")
+        raise InputError(f"{table} must end in {' or '.join(readers)}", field="data.table")
     rows = readers[table.suffix.lower()](table, (path_column, label_column))
     base = Path(os.path.normpath(table.parent))
     files, seen = [], dict[str, int]()
     for number, (path, label) in enumerate(rows, start=1):
         for column, value in ((path_column, path), (label_column, label)):
             if not value:
-                raise InputError(f"data.table: row {number} of {table} has an empty {column!r}")
+                raise InputError(
+                    f"row {number} of {table} has an empty {column!r}", field="data.table"
+                )
         location = Path(os.path.normpath(base / path))
         item = _item(location, base)
         if seen.setdefault(item, number) != number:
             raise InputError(
-                f"data.table: rows {seen[item]} and {number} of {table} both name {path}"
+                f"rows {seen[item]} and {number} of {table} both name {path}",
+                field="data.table",
             )
         name = unicodedata.normalize("NFC", label)
         files.append(LabelledFile(item=item, path=location, label=name))
     if not files:
-        raise InputError(f"data.table: {table} has no rows")
+        raise InputError(f"{table} has no rows", field="data.table")
     return _ordered(files)
 
 
@@ -110,12 +115,13 @@ def _csv_rows(table: Path, columns: tuple[str, str]) -> Iterator[tuple[str, str]
             for number, row in enumerate(reader, start=1):
                 if None in row:
                     raise InputError(
-                        f"data.table: row {number} of {table} has more fields than the header"
+                        f"row {number} of {table} has more fields than the header",
+                        field="data.table",
                     )
                 first, second = ((row[column] or "").strip() for column in columns)
                 yield first, second
     except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"data.table: {table} cannot be read as CSV ({error})") from error
+        raise InputError(f"{table} cannot be read as CSV ({error})", field="data.table") from error
 
 
 def _parquet_rows(table: Path, columns: tuple[str, str]) -> Iterator[tuple[str, str]]:
@@ -123,7 +129,9 @@ def _parquet_rows(table: Path, columns: tuple[str, str]) -> Iterator[tuple[str, 
         _check_columns(table, parquet.read_schema(table).names, columns)
         frame = parquet.read_table(table, columns=list(columns))
     except (OSError, pyarrow.ArrowException) as error:
-        raise InputError(f"data.table: {table} cannot be read as Parquet ({error})") from error
+        raise InputError(
+            f"{table} cannot be read as Parquet ({error})", field="data.table"
+        ) from error
     paths, labels = (frame.column(column).to_pylist() for column in columns)
     for path, label in zip(paths, labels, strict=True):
         yield _text(path), _text(label)
@@ -139,7 +147,8 @@ def _check_columns(table: Path, present: Iterable[str], columns: tuple[str, str]
     for column in columns:
         if column not in names:
             raise InputError(
-                f"data.table: {table} has no column {column!r}, only {', '.join(names) or 'none'}"
+                f"{table} has no column {column!r}, only {', '.join(names) or 'none'}",
+                field="data.table",
             )
 
 

@@ -1,4 +1,4 @@
-"""From a data configuration to a split data set."""
+"""The data set of a configuration, loaded and split."""
 
 from collections.abc import Sequence
 from pathlib import Path

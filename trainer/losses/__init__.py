@@ -1,18 +1,5 @@
-"""The losses of a trial: TCM and the ranking losses are ours, others pytorch-metric-learning's."""
+"""The base losses, the table of them, and the TCM loss that is added to one."""
 
-from trainer.losses.recall_at_k import RecallAtKLoss, recall_at_k_loss
-from trainer.losses.registry import LOSSES, EmbeddingLoss, build_loss
-from trainer.losses.smooth_ap import SmoothAPLoss, smooth_ap_loss
-from trainer.losses.tcm import TCMLoss, tcm_loss
+import lazy_loader as lazy
 
-__all__ = [
-    "LOSSES",
-    "EmbeddingLoss",
-    "RecallAtKLoss",
-    "SmoothAPLoss",
-    "TCMLoss",
-    "build_loss",
-    "recall_at_k_loss",
-    "smooth_ap_loss",
-    "tcm_loss",
-]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -39,7 +39,7 @@ def test_classes_are_dealt_by_hash() -> None:
     names = [f"c{k}" for k in range(8)]
     split = split_classes(dataset(names * 2), SplitConfig(seed=3))
     order = sorted(names, key=lambda name: hashlib.sha256(f"3:{name}".encode()).hexdigest())
-    found = {names[label] for label in split.dataset.labels[split.part("train")].tolist()}
+    found = {names[label] for label in split.dataset.labels[split.indices("train")].tolist()}
     assert found == set(order[:4])
     assert split.class_count("test") == 2
 
@@ -84,7 +84,7 @@ def test_classes_of_one_image_do_not_count() -> None:
 def test_unknown_part() -> None:
     split = split_classes(dataset([f"c{k}" for k in range(8)] * 2), SplitConfig())
     with pytest.raises(ValueError, match="'all' is not one of"):
-        split.part("all")  # type: ignore[arg-type]
+        split.indices("all")  # type: ignore[arg-type]
 
 
 def test_unequal_or_repeated_items_are_refused() -> None:

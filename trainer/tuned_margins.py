@@ -1,16 +1,15 @@
-"""The file of tuned margins: what a sweep exports and a training script loads."""
+"""The file of tuned margins, which a sweep exports and a training script loads."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from objectives import InputError
 from trainer.config import TrialConfig
-from trainer.faults import one_sentence
-from trainer.losses import EmbeddingLoss, build_loss
+from trainer.embedding_loss import EmbeddingLoss, build_loss
+from trainer.strict_model import StrictModel
+from trainer.yaml_files import load_model
 
 __all__ = [
     "Comparison",
@@ -22,11 +21,7 @@ __all__ = [
 ]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class OperatingPoint(_Section):
+class OperatingPoint(StrictModel):
     """The one threshold to deploy behind, measured on the classes of `split`.
 
     Attributes:
@@ -46,7 +41,7 @@ class OperatingPoint(_Section):
     split: str
 
 
-class Comparison(_Section):
+class Comparison(StrictModel):
     """The control: the same loss with TCM weight 0, at the middle of the space.
 
     Attributes:
@@ -64,7 +59,7 @@ class Comparison(_Section):
     differs_in: Mapping[str, Mapping[str, Any]] = {}
 
 
-class TunedData(_Section):
+class TunedData(StrictModel):
     """The data set that the margins were tuned for.
 
     Attributes:
@@ -78,7 +73,7 @@ class TunedData(_Section):
     train_classes: Annotated[int, Field(ge=1)]
 
 
-class TunedMargins(_Section):
+class TunedMargins(StrictModel):
     """Tuned margins with all that is known of them.
 
     Attributes:
@@ -167,16 +162,7 @@ def read_tuned_margins(path: str | Path) -> TunedMargins:
     Raises:
         InputError: The file cannot be read, or is not such a file.
     """
-    try:
-        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, ValueError):  # not UTF-8, or a date that there is not
-        raise InputError(f"{path}: is not a YAML file of tuned margins") from None
-    try:
-        return TunedMargins.model_validate(raw)
-    except ValidationError as error:
-        raise InputError(f"{path}: {one_sentence(error)}") from None
+    return load_model(Path(path), TunedMargins, kind="a YAML file of tuned margins")
 
 
 def load_tuned_margins(path: str | Path, *, num_classes: int | None = None) -> EmbeddingLoss:

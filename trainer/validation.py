@@ -1,11 +1,14 @@
-"""What pydantic finds wrong, said to someone who writes YAML."""
+"""Faults that pydantic finds, in the words of someone who writes YAML."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-__all__ = ["describe_fault", "one_sentence"]
+from objectives import InputError
+
+__all__ = ["describe_fault", "input_error", "one_sentence"]
 
 _UNKNOWN: Final = ("extra_forbidden", "unexpected_keyword_argument")
 # What pydantic adds to the path of a field: members of a union, and that a key is meant.
@@ -44,14 +47,19 @@ _MOST: Final = 200
 
 def one_sentence(error: ValidationError) -> str:
     """Say one fault in a sentence that names the field; a misspelt key before a missing one."""
+    return str(input_error(error))
+
+
+def input_error(error: ValidationError, *, file: Path | None = None) -> InputError:
+    """Return the error that says `one_sentence`, with its fields, of what was read from a file."""
     faults = error.errors(include_url=False)
     fault = next((fault for fault in faults if fault["type"] in _UNKNOWN), faults[0])
     path = [str(part) for part in fault["loc"]]
     if path and path[-1] in _SCALARS:
-        section = ".".join(path[:2])
-        return f"{section}: must be numbers, texts, true or false, not {fault['input']!r}"
-    where = ".".join(part for part in path if part not in _MEMBERS)
-    return f"{where}: {describe_fault(fault)}" if where else describe_fault(fault)
+        message = f"must be numbers, texts, true or false, not {fault['input']!r}"
+        return InputError(message, field=".".join(path[:2]), file=file)
+    field = ".".join(part for part in path if part not in _MEMBERS)
+    return InputError(describe_fault(fault), field=field or _own_fields(fault), file=file)
 
 
 def describe_fault(fault: Mapping[str, Any]) -> str:
@@ -66,6 +74,12 @@ def describe_fault(fault: Mapping[str, Any]) -> str:
     if kind in _MUST_BE:
         return f"must be {_MUST_BE[kind].format(**context)}, not {_shortened(fault['input'])}"
     return f"{fault['msg']}, not {_shortened(fault['input'])}"
+
+
+def _own_fields(fault: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the fields that the message of a check over several fields names itself."""
+    cause = fault.get("ctx", {}).get("error")
+    return cause.fields if isinstance(cause, InputError) else ()
 
 
 def _shortened(value: object) -> str:

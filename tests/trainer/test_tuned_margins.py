@@ -7,8 +7,8 @@ import yaml
 from torch import Tensor, nn
 
 from objectives import InputError
-from trainer import TrialConfig, load_tuned_margins, read_tuned_margins
-from trainer.losses import build_loss, tcm_loss
+from trainer import TrialConfig, build_loss, load_tuned_margins, read_tuned_margins
+from trainer.losses import tcm_loss
 
 TEXT = """\
 format: 1

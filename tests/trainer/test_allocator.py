@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-import trainer.memory
-from trainer.memory import keep_freed_memory
+import trainer.allocator
+from trainer.allocator import keep_freed_memory
 
 # Page faults of a second round of blocks, after a first one was freed.
 PROBE = """
@@ -22,7 +22,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def faults(mode: str) -> int:
-    command = [sys.executable, "-c", PROBE, mode, trainer.memory.__file__]
+    command = [sys.executable, "-c", PROBE, mode, trainer.allocator.__file__]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     if "not glibc" in found.stderr:
         pytest.skip("needs glibc")

@@ -10,9 +10,8 @@ from pytorch_metric_learning import miners as pml_miners
 from torch import Tensor
 
 from objectives import InputError
-from trainer.config import TrialConfig
-from trainer.losses import LOSSES, build_loss, recall_at_k_loss, smooth_ap_loss, tcm_loss
-from trainer.losses.registry import LossRecord, _table, get_loss
+from trainer import TrialConfig, build_loss
+from trainer.losses import LOSSES, LossRecord, LossTable, recall_at_k_loss, smooth_ap_loss, tcm_loss
 
 CLASSES, DIM = 4, 16
 # Loss of `batch()` after torch.manual_seed(0), without TCM; TCM adds TCM_FROZEN.
@@ -202,13 +201,13 @@ def test_nan_embeddings_show(name, weight):
 
 def test_unknown_and_duplicate_names_raise():
     with pytest.raises(InputError, match=r"'margin' is not one of smooth_ap, .*triplet_margin"):
-        get_loss("margin")
+        LOSSES.find("margin")
     record = LOSSES["arcface"]
     assert isinstance(record, LossRecord)
     with pytest.raises(ValueError, match=r"'arcface' is there twice; there are arcface"):
-        _table((record, record))
+        LossTable({"arcface": record}).register("arcface")
     with pytest.raises(TypeError):
-        LOSSES["other"] = record
+        LOSSES["other"] = record  # type: ignore[index]
 
 
 def test_no_class_raises():

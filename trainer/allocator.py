@@ -1,4 +1,4 @@
-"""How the C library hands out memory to a process that trains."""
+"""Settings of the C library's allocator for a process that trains."""
 
 import ctypes
 from typing import Final

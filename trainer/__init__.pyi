@@ -1,0 +1,62 @@
+from .allocator import keep_freed_memory
+from .atomic import written_whole
+from .backbone import check_backbone
+from .checkpoint import load_checkpoint, save_checkpoint
+from .config import ORDERED_FIELDS, TCM_FIELDS, TCM_WEIGHTS, TrialConfig
+from .data import DataConfig, Split, SplitConfig, SplitDataset, load_data
+from .device_images import to_floats
+from .embedder import Embedder
+from .embedding_loss import EmbeddingLoss, build_loss
+from .engine import TrainingRun, train
+from .errors import TrialFailed
+from .measurement import Measurement
+from .references import import_object
+from .strict_model import StrictModel
+from .tuned_margins import (
+    Comparison,
+    OperatingPoint,
+    TunedData,
+    TunedMargins,
+    load_tuned_margins,
+    read_tuned_margins,
+)
+from .validation import describe_fault, input_error, one_sentence
+from .yaml_files import load_model, read_yaml
+
+__all__ = [
+    "ORDERED_FIELDS",
+    "TCM_FIELDS",
+    "TCM_WEIGHTS",
+    "Comparison",
+    "DataConfig",
+    "Embedder",
+    "EmbeddingLoss",
+    "Measurement",
+    "OperatingPoint",
+    "Split",
+    "SplitConfig",
+    "SplitDataset",
+    "StrictModel",
+    "TrainingRun",
+    "TrialConfig",
+    "TrialFailed",
+    "TunedData",
+    "TunedMargins",
+    "build_loss",
+    "check_backbone",
+    "describe_fault",
+    "import_object",
+    "input_error",
+    "keep_freed_memory",
+    "load_checkpoint",
+    "load_data",
+    "load_model",
+    "load_tuned_margins",
+    "one_sentence",
+    "read_tuned_margins",
+    "read_yaml",
+    "save_checkpoint",
+    "to_floats",
+    "train",
+    "written_whole",
+]

@@ -1,0 +1,19 @@
+from .config import SPLITS, DataConfig, Split, SplitConfig
+from .dataset import Dataset, Images, SplitDataset, TensorImages
+from .files import FileImages
+from .load import load_data
+from .split import split_classes
+
+__all__ = [
+    "SPLITS",
+    "DataConfig",
+    "Dataset",
+    "FileImages",
+    "Images",
+    "Split",
+    "SplitConfig",
+    "SplitDataset",
+    "TensorImages",
+    "load_data",
+    "split_classes",
+]
