@@ -21,8 +21,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
 from benchmarks.results import Comparison, arguments, publish, time_each
-from trainer import TrialConfig
-from trainer.embedder import Embedder
+from trainer import Embedder, TrialConfig
 from trainer.losses import RecallAtKLoss, SmoothAPLoss, TCMLoss
 
 BATCH, DIM, PER_CLASS = 384, 512, 4

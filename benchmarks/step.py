@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.step [--json FILE] [--threads N]`` from the repository root. The settings are
 those of ``examples/demo.yaml``. A trial of the demo has one thread and keeps freed memory
-(`trainer.allocator`), and so do this and the peers.
+(`trainer.keep_freed_memory`), and so do this and the peers.
 """
 
 import time
@@ -23,9 +23,14 @@ import trainer.engine
 from benchmarks.results import Comparison, arguments, peak_memory, publish, time_each
 from objectives import Calibration
 from sweeps.spec import load_spec
-from trainer import SplitDataset, TrainingRun, TrialConfig, load_data
-from trainer.allocator import keep_freed_memory
-from trainer.device_images import to_floats
+from trainer import (
+    SplitDataset,
+    TrainingRun,
+    TrialConfig,
+    keep_freed_memory,
+    load_data,
+    to_floats,
+)
 
 _DEMO: Final = load_spec(Path(__file__).parents[1] / "examples" / "demo.yaml")
 _DEVICE: Final = torch.device("cuda" if torch.cuda.is_available() else "cpu")

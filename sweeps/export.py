@@ -9,8 +9,14 @@ import yaml
 from objectives import InputError, Objective
 from sweeps.records import MeasurementRecord, SweepRecord
 from sweeps.report import SPLIT, Front, FrontRow
-from trainer.config import TCM_FIELDS, TrialConfig
-from trainer.tuned_margins import Comparison, OperatingPoint, TunedData, TunedMargins
+from trainer import (
+    TCM_FIELDS,
+    Comparison,
+    OperatingPoint,
+    TrialConfig,
+    TunedData,
+    TunedMargins,
+)
 
 __all__ = ["KNEE", "export_margins", "pick_trial", "picks", "write_margins"]
 

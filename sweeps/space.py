@@ -8,8 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from objectives import InputError
 from sweeps.parameters import Choices, Range, Scalar
-from trainer.config import ORDERED_FIELDS, TCM_FIELDS, TCM_WEIGHTS, TrialConfig
-from trainer.validation import describe_fault
+from trainer import ORDERED_FIELDS, TCM_FIELDS, TCM_WEIGHTS, TrialConfig, describe_fault
 
 __all__ = ["SearchSpace", "Suggest"]
 

@@ -24,8 +24,7 @@ from objectives import (
 )
 from sweeps.parameters import Parameter
 from sweeps.space import SearchSpace
-from trainer.data import DataConfig
-from trainer.validation import one_sentence
+from trainer import DataConfig, one_sentence
 
 __all__ = ["Budget", "Resources", "SweepSpec", "load_spec", "rename"]
 

@@ -8,9 +8,15 @@ import torch
 from ray import tune
 
 from objectives import Calibration, InputError
-from trainer import SplitDataset, TrainingRun, TrialConfig, TrialFailed, load_data
-from trainer.allocator import keep_freed_memory
-from trainer.data import DataConfig
+from trainer import (
+    DataConfig,
+    SplitDataset,
+    TrainingRun,
+    TrialConfig,
+    TrialFailed,
+    keep_freed_memory,
+    load_data,
+)
 
 __all__ = ["TrialTrainable"]
 

@@ -46,7 +46,9 @@ class _ModelAndLoss(StrictModel):
 
 
 if TYPE_CHECKING:
-    _WithLossSettings = _ModelAndLoss
+
+    class _WithLossSettings(_ModelAndLoss): ...
+
 else:
     _WithLossSettings = with_loss_settings(_ModelAndLoss, LOSSES)
 

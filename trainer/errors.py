@@ -4,4 +4,4 @@ __all__ = ["TrialFailed"]
 
 
 class TrialFailed(RuntimeError):  # noqa: N818  (named for the state it leads to)
-    """The trial cannot be scored; the message is the reason that is stored."""
+    """A trial that cannot be scored; the message is the reason that is stored."""

@@ -4,7 +4,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from sweeps.parameters import Choices, Parameter, Range
-from trainer.validation import one_sentence
+from trainer import one_sentence
 
 PARAMETER: TypeAdapter[Choices | Range] = TypeAdapter(Parameter)
 

@@ -1,11 +1,11 @@
-from collections.abc import Callable
-
 import pytest
 import torch
 
 from objectives import Calibration
 from trainer import SplitDataset, TrainingRun, TrialConfig
 from trainer.data import Dataset, TensorImages
+
+from .factories import MakeConfig, MakeData, MakeRun
 
 # The training classes are not the first, so that places in the whole and in the part differ.
 VALIDATION, TEST, TRAIN = range(6), range(6, 12), range(12, 20)
@@ -38,7 +38,7 @@ def prototypes(
 
 
 @pytest.fixture(scope="session")
-def make_data() -> Callable[..., SplitDataset]:
+def make_data() -> MakeData:
     return prototypes
 
 
@@ -48,7 +48,7 @@ def data() -> SplitDataset:
 
 
 @pytest.fixture(scope="session")
-def make_config() -> Callable[..., TrialConfig]:
+def make_config() -> MakeConfig:
     def make(**changes: object) -> TrialConfig:
         small = {"batch_size": 16, "samples_per_class": 4, "embedding_dim": 16, "epochs": 2}
         return TrialConfig.model_validate(small | {"augmentation": "none"} | changes)
@@ -57,7 +57,7 @@ def make_config() -> Callable[..., TrialConfig]:
 
 
 @pytest.fixture(scope="session")
-def make_trial(data: SplitDataset) -> Callable[..., TrainingRun]:
+def make_trial(data: SplitDataset) -> MakeRun:
     def make(config: TrialConfig, on: SplitDataset = data) -> TrainingRun:
         return TrainingRun(config, on, device=torch.device("cpu"), calibration=Calibration())
 

@@ -34,7 +34,9 @@ def test_freed_memory_is_used_again() -> None:
 
 
 @pytest.mark.parametrize("missing", [AttributeError, OSError, TypeError])
-def test_without_glibc_nothing_happens(missing, monkeypatch) -> None:
+def test_without_glibc_nothing_happens(
+    missing: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def absent(_: object) -> None:
         raise missing
 

@@ -1,13 +1,17 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 
-import trainer.checkpoint
-from trainer import load_checkpoint, save_checkpoint
+from trainer import TrainingRun, load_checkpoint, save_checkpoint
+
+from .factories import MakeConfig, MakeRun
 
 CLOCKS = ("train_seconds", "score_seconds")
 
 
-def course(trial, epochs):
+def course(trial: TrainingRun, epochs: int) -> list[tuple[int, dict[str, float]]]:
     """What a trial measures over some epochs, less the clocks."""
     found = []
     for _ in range(epochs):
@@ -22,8 +26,12 @@ def course(trial, epochs):
     [("smooth_ap", None), ("proxy_anchor", None), ("arcface", None), ("proxy_anchor", 6)],
 )
 def test_a_resumed_trial_takes_the_same_course(
-    loss, micro_batch_size, make_config, make_trial, tmp_path
-):
+    loss: str,
+    micro_batch_size: int | None,
+    make_config: MakeConfig,
+    make_trial: MakeRun,
+    tmp_path: Path,
+) -> None:
     config = make_config(
         loss=loss,
         micro_batch_size=micro_batch_size,
@@ -32,10 +40,10 @@ def test_a_resumed_trial_takes_the_same_course(
         horizontal_flip=True,
     )
 
-    def fresh():
+    def fresh() -> TrainingRun:
         trial = make_trial(config)
         # Dropout draws from torch's own generator, whose state must be kept as well.
-        trial.embedder.trunk.drop_rate = 0.3
+        vars(trial.embedder.trunk)["drop_rate"] = 0.3
         return trial
 
     whole = fresh()
@@ -57,8 +65,8 @@ def test_a_resumed_trial_takes_the_same_course(
 
 @pytest.mark.parametrize("changes", [{"seed": 1}, {"epochs": 3}, {"margin_positive": 0.8}])
 def test_a_checkpoint_of_another_configuration_is_refused(
-    changes, make_config, make_trial, tmp_path
-):
+    changes: dict[str, Any], make_config: MakeConfig, make_trial: MakeRun, tmp_path: Path
+) -> None:
     save_checkpoint(make_trial(make_config()), tmp_path)
     other = make_trial(make_config(**changes))
     before = {name: value.clone() for name, value in other.embedder.state_dict().items()}
@@ -68,18 +76,18 @@ def test_a_checkpoint_of_another_configuration_is_refused(
 
 
 def test_a_checkpoint_is_written_whole_or_not_at_all(
-    make_config, make_trial, tmp_path, monkeypatch
-):
+    make_config: MakeConfig, make_trial: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trial = make_trial(make_config())
     save_checkpoint(trial, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["trial.pt"]
     trial.advance()
 
-    def killed(_, path):
+    def killed(_: object, path: Path) -> None:
         path.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trainer.checkpoint.torch, "save", killed)
+    monkeypatch.setattr("trainer.checkpoint.torch.save", killed)
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint(trial, tmp_path)
     monkeypatch.undo()
@@ -92,6 +100,6 @@ def test_a_checkpoint_is_written_whole_or_not_at_all(
     assert [path.name for path in tmp_path.iterdir()] == ["trial.pt"]
 
 
-def test_a_missing_checkpoint(make_config, make_trial, tmp_path):
+def test_a_missing_checkpoint(make_config: MakeConfig, make_trial: MakeRun, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="trial"):
         load_checkpoint(make_trial(make_config()), tmp_path)

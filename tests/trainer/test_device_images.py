@@ -16,7 +16,7 @@ def images(count: int = 6) -> TensorImages:
     return TensorImages(pixels=pixels)
 
 
-def test_pixels_come_as_they_are_asked_for():
+def test_pixels_come_as_they_are_asked_for() -> None:
     held = images()
     indices = torch.tensor([4, 0, 4])
     found = DeviceImages(held, CPU).pixels(indices)
@@ -24,24 +24,25 @@ def test_pixels_come_as_they_are_asked_for():
     assert torch.equal(found, held.pixels[[4, 0, 4]])
 
 
-def test_floats_span_zero_to_one():
+def test_floats_span_zero_to_one() -> None:
     floats = to_floats(torch.tensor([0, 51, 255], dtype=torch.uint8))
     assert floats.tolist() == pytest.approx([0, 0.2, 1])
     assert floats.dtype == torch.float32
 
 
-def test_the_cpu_holds_no_second_copy():
+def test_the_cpu_holds_no_second_copy() -> None:
     held = images()
     DeviceImages(held, CPU)
     assert held not in trainer.device_images._RESIDENT
     assert to_device(held.pixels, CPU) is held.pixels
 
 
-def test_one_copy_on_the_device_for_all_trials(monkeypatch):
+def test_one_copy_on_the_device_for_all_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer.device_images, "_fits", lambda *_: True)
     held, others = images(), images()
     first, second = DeviceImages(held, META), DeviceImages(held, META)
     assert first._resident is second._resident
+    assert first._resident is not None
     assert first._resident.device == META
     assert DeviceImages(others, META)._resident is not first._resident
     assert len(trainer.device_images._RESIDENT) == 2
@@ -50,7 +51,9 @@ def test_one_copy_on_the_device_for_all_trials(monkeypatch):
     assert len(trainer.device_images._RESIDENT) == 0
 
 
-def test_what_does_not_lie_in_memory_is_copied_batch_by_batch(monkeypatch):
+def test_what_does_not_lie_in_memory_is_copied_batch_by_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(trainer.device_images, "_fits", lambda *_: True)
 
     class Decoded:
@@ -67,7 +70,9 @@ def test_what_does_not_lie_in_memory_is_copied_batch_by_batch(monkeypatch):
 
 
 @pytest.mark.parametrize(("free", "fits"), [(8 * 288, True), (8 * 288 - 8, False)])
-def test_an_eighth_of_the_free_memory_is_enough(free, fits, monkeypatch):
+def test_an_eighth_of_the_free_memory_is_enough(
+    free: int, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 10**12))
     held = images()
     assert held.pixels.nbytes == 288
@@ -78,7 +83,7 @@ def test_an_eighth_of_the_free_memory_is_enough(free, fits, monkeypatch):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("fits", [True, False])
-def test_cuda_sees_the_same_pixels(fits, monkeypatch):
+def test_cuda_sees_the_same_pixels(fits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer.device_images, "_fits", lambda *_: fits)
     held, indices = images(), torch.tensor([4, 0, 4])
     on_device = DeviceImages(held, torch.device("cuda"))

@@ -26,6 +26,18 @@ def net(*, norm: bool = False, dropout: float = 0.0, seed: int = 0) -> nn.Sequen
     )
 
 
+def norm_of(model: nn.Sequential) -> nn.BatchNorm2d:
+    norm = model[1]
+    assert isinstance(norm, nn.BatchNorm2d)
+    return norm
+
+
+def running(norm: nn.BatchNorm2d, statistic: str) -> Tensor:
+    found = getattr(norm, f"running_{statistic}")
+    assert isinstance(found, Tensor)
+    return found
+
+
 def images(count: int) -> Tensor:
     return torch.rand(count, 1, 8, 8, generator=torch.Generator().manual_seed(1))
 
@@ -126,7 +138,8 @@ def test_parts_are_even_and_in_order(count: int, size: int, sizes: list[int]) ->
 
     def embed(rows: slice) -> Tensor:
         asked.append(rows)
-        return model(batch[rows])
+        embeddings: Tensor = model(batch[rows])
+        return embeddings
 
     backward_in_micro_batches(model, embed, torch.sum, batch_size=count, micro_batch_size=size)
     assert [rows.stop - rows.start for rows in asked] == sizes * 2
@@ -170,10 +183,12 @@ def test_batch_norm_normalises_each_part_by_itself() -> None:
 @pytest.mark.parametrize(("count", "size"), [(12, 4), (10, 4), (12, 12)])
 def test_running_statistics_move_once(momentum: float | None, count: int, size: int) -> None:
     model, batch = net(norm=True), images(count)
-    norm = model[1]
+    norm = norm_of(model)
     norm.momentum = momentum
-    norm.running_mean.fill_(3.0)
-    norm.num_batches_tracked.fill_(4)
+    running(norm, "mean").fill_(3.0)
+    tracked = norm.num_batches_tracked
+    assert tracked is not None
+    tracked.fill_(4)
     parts: list[Tensor] = []
     norm.register_forward_pre_hook(lambda _, args: parts.append(args[0].detach()))
     cached(model, batch, torch.sum, size)
@@ -184,20 +199,20 @@ def test_running_statistics_move_once(momentum: float | None, count: int, size: 
         rows = part.transpose(0, 1).flatten(1)
         means += rows.mean(1) * len(part) / count
         variances += rows.var(1) * len(part) / count
-    assert torch.allclose(norm.running_mean, (1 - rate) * 3 + rate * means, atol=1e-6)
-    assert torch.allclose(norm.running_var, (1 - rate) * 1 + rate * variances, atol=1e-6)
-    assert norm.num_batches_tracked.item() == 5
+    assert torch.allclose(running(norm, "mean"), (1 - rate) * 3 + rate * means, atol=1e-6)
+    assert torch.allclose(running(norm, "var"), (1 - rate) * 1 + rate * variances, atol=1e-6)
+    assert tracked.item() == 5
 
 
 def test_running_means_are_those_of_the_whole_batch() -> None:
     one, other, batch = net(norm=True), net(norm=True), images(10)
     one(batch)
     cached(other, batch, torch.sum, 4)
-    assert torch.allclose(one[1].running_mean, other[1].running_mean, atol=1e-6)
-    before = other[1].running_mean.clone()
+    assert torch.allclose(running(norm_of(one), "mean"), running(norm_of(other), "mean"), atol=1e-6)
+    before = running(norm_of(other), "mean").clone()
     other.eval()
     cached(other, batch, torch.sum, 4)
-    assert torch.equal(other[1].running_mean, before)
+    assert torch.equal(running(norm_of(other), "mean"), before)
 
 
 def test_a_loss_that_does_not_depend_on_the_embeddings() -> None:

@@ -1,5 +1,7 @@
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -62,7 +64,9 @@ def path(tmp_path: Path) -> Path:
     return file
 
 
-def rewrite(path: Path, change, at: tuple[str, ...] = ()) -> Path:
+def rewrite(
+    path: Path, change: Callable[[dict[str, Any]], object], at: tuple[str, ...] = ()
+) -> Path:
     """Apply a change to the mapping at that place in the file."""
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     section = raw
@@ -85,7 +89,7 @@ def batch(classes: int = 6) -> tuple[Tensor, Tensor]:
     return 2 * torch.eye(classes, 16)[labels] + noise, labels
 
 
-def test_a_file_is_read_and_written_back_alike(path, tmp_path):
+def test_a_file_is_read_and_written_back_alike(path: Path, tmp_path: Path) -> None:
     margins = read_tuned_margins(path)
     assert (margins.margin_positive, margins.margin_negative) == (0.85, 0.35)
     assert margins.config.learning_rate == 5e-5
@@ -98,12 +102,12 @@ def test_a_file_is_read_and_written_back_alike(path, tmp_path):
     assert read_tuned_margins(str(copy)) == margins
 
 
-def test_a_failed_control_may_be_absent(path):
+def test_a_failed_control_may_be_absent(path: Path) -> None:
     assert read_tuned_margins(rewrite(path, lambda raw: raw.update(control=None))).control is None
 
 
 @pytest.mark.parametrize("name", ["smooth_ap", "proxy_anchor", "multi_similarity"])
-def test_the_loaded_loss_is_the_trials(path, name):
+def test_the_loaded_loss_is_the_trials(path: Path, name: str) -> None:
     embeddings, labels = batch()
     config = read_tuned_margins(with_loss(path, name)).config
     torch.manual_seed(0)
@@ -125,7 +129,7 @@ def test_the_loaded_loss_is_the_trials(path, name):
     )
 
 
-def test_the_classes_of_your_own_training_set(path):
+def test_the_classes_of_your_own_training_set(path: Path) -> None:
     with_loss(path, "proxy_anchor")
     assert [p.shape for p in load_tuned_margins(path).proxy_parameters()] == [(6, 16)]
     own = load_tuned_margins(path, num_classes=11)
@@ -136,7 +140,7 @@ def test_the_classes_of_your_own_training_set(path):
 
 
 @pytest.mark.parametrize("name", ["smooth_ap", "arcface"])
-def test_ten_steps_of_plain_pytorch_lower_it(path, name):
+def test_ten_steps_of_plain_pytorch_lower_it(path: Path, name: str) -> None:
     torch.manual_seed(0)
     loss = load_tuned_margins(with_loss(path, name))
     model = nn.Linear(16, 16)
@@ -164,7 +168,9 @@ def test_ten_steps_of_plain_pytorch_lower_it(path, name):
         ((), {"format": 2}, "format: must be 1, not 2"),
     ],
 )
-def test_a_fault_is_named_with_its_file_and_field(path, at, change, message):
+def test_a_fault_is_named_with_its_file_and_field(
+    path: Path, at: tuple[str, ...], change: dict[str, Any], message: str
+) -> None:
     rewrite(path, lambda section: section.update(change), at)
     for read in (read_tuned_margins, load_tuned_margins):
         with pytest.raises(InputError, match=f"^{path}: {message}"):
@@ -183,14 +189,14 @@ def test_a_fault_is_named_with_its_file_and_field(path, at, change, message):
         ("samples_per_class", 2),
     ],
 )
-def test_a_short_list_that_disagrees_is_refused(path, field, value):
+def test_a_short_list_that_disagrees_is_refused(path: Path, field: str, value: object) -> None:
     rewrite(path, lambda raw: raw.update({field: value}))
     with pytest.raises(InputError, match=f"{path.name}: .*{field} is {value} but config.{field} "):
         read_tuned_margins(path)
 
 
 @pytest.mark.parametrize("field", ["margin_positive", "config", "operating_point", "data"])
-def test_a_missing_field_is_named(path, field):
+def test_a_missing_field_is_named(path: Path, field: str) -> None:
     rewrite(path, lambda raw: raw.pop(field))
     with pytest.raises(InputError, match=f"^{path}: {field}: is missing"):
         read_tuned_margins(path)
@@ -200,27 +206,27 @@ def test_a_missing_field_is_named(path, field):
     "content",
     [b"a: [1", b"\xff\xfe\x00", b"when: 2024-13-45", b"a: !!python/object:os.system {}"],
 )
-def test_a_file_that_is_no_yaml(path, content):
+def test_a_file_that_is_no_yaml(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match=f"^{path}: is not a YAML file"):
         read_tuned_margins(path)
 
 
 @pytest.mark.parametrize("content", ["", "just text", "- 1\n- 2"])
-def test_a_file_that_is_no_mapping(path, content):
+def test_a_file_that_is_no_mapping(path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(InputError, match=f"^{path}: must be a mapping, not "):
         read_tuned_margins(path)
 
 
-def test_a_file_that_cannot_be_read(tmp_path):
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.yaml: cannot be read \(No such file"):
         read_tuned_margins(tmp_path / "none.yaml")
     with pytest.raises(InputError, match="cannot be read"):
         load_tuned_margins(tmp_path)
 
 
-def test_the_loss_takes_batches_of_any_layout(path):
+def test_the_loss_takes_batches_of_any_layout(path: Path) -> None:
     """The trial's batches were balanced; those of a user need not be."""
     labels = torch.tensor([0] * 9 + [1] * 2 + [2])
     embeddings = torch.randn(12, 8, generator=torch.Generator().manual_seed(0))

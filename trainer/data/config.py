@@ -28,7 +28,7 @@ class SplitConfig(StrictModel):
     """
 
     train: _Share = Field(0.5, description="share of the *classes* to train on")
-    validation: _Share = Field(0.25, description="share of the classes that a sweep scores")
+    validation: _Share = Field(0.25, description="share of the classes that a sweep is scored on")
     test: _Share = Field(0.25, description="share of the classes that a sweep leaves alone")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of the split")
 

@@ -74,7 +74,7 @@ def check_ranking(temperature: float, max_positives: int | None) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Layout:
-    """Where the positives are.
+    """Places of the positives among the references.
 
     Attributes:
         columns: ``Q x P``, references of the query's label; where there are fewer, any.

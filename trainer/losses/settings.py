@@ -1,4 +1,4 @@
-"""Settings of a loss, and the table under whose names they are registered."""
+"""Settings of a base loss, and the table in which losses are registered by name."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from PIL import Image
 from objectives import InputError
 from trainer.data import DataConfig, SplitDataset, load_data
 
+Rows = list[tuple[object, object]]
 CLASSES = tuple(f"class {k}" for k in range(8))
 
 
@@ -22,12 +23,12 @@ def fill(folder: Path, *, backwards: bool = False) -> Path:
     return folder
 
 
-def write_table(path: Path, rows: list[tuple[object, object]], header: str = "path,label") -> Path:
+def write_table(path: Path, rows: Rows, header: str = "path,label") -> Path:
     path.write_text("\n".join([header, *(f"{a},{b}" for a, b in rows)]) + "\n", encoding="utf-8")
     return path
 
 
-def rows_of(folder: Path) -> list[tuple[object, object]]:
+def rows_of(folder: Path) -> Rows:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.stem in "ab")
     return [
         (path.relative_to(folder).as_posix(), path.relative_to(folder).parts[0]) for path in files
@@ -91,7 +92,7 @@ def test_csv_and_parquet_agree_with_the_folder(tmp_path: Path) -> None:
 def test_labels_are_text(tmp_path: Path) -> None:
     folder = fill(tmp_path)
     names = dict(zip(CLASSES, ["01", "1", "NA", "null", "é", "nan", "1.0", "True"], strict=True))
-    rows = [(path, names[str(label)]) for path, label in rows_of(folder)]
+    rows: Rows = [(path, names[str(label)]) for path, label in rows_of(folder)]
     split = load_data(DataConfig(table=write_table(folder / "t.csv", rows)))
     assert split.dataset.class_names == tuple(sorted(names.values()))
     numbers = pd.DataFrame(

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch.autograd import gradcheck
 
 from trainer.losses import RecallAtKLoss, ranking, recall_at_k_loss
 
+from .gradients import gradient
 from .sizes import Sizes
 
 K = (1, 2, 4, 8, 16)
@@ -100,10 +102,21 @@ def oracle(
     rank_temperature=st.sampled_from([0.1, 1.0, 4.0]),
     slack=st.none() | st.integers(0, 3),
 )
-def test_equals_the_loop_for_any_layout(labels, seed, k, temperature, rank_temperature, slack):
+def test_equals_the_loop_for_any_layout(
+    labels: list[int],
+    seed: int,
+    k: tuple[int, ...],
+    temperature: float,
+    rank_temperature: float,
+    slack: int | None,
+) -> None:
     embeddings = random_embeddings(len(labels), seed=seed)
     most = max(labels.count(label) for label in labels) - 1
-    settings_ = {"k": k, "temperature": temperature, "rank_temperature": rank_temperature}
+    settings_: dict[str, Any] = {
+        "k": k,
+        "temperature": temperature,
+        "rank_temperature": rank_temperature,
+    }
     loss = recall_at_k_loss(
         embeddings,
         torch.tensor(labels),
@@ -127,7 +140,9 @@ def drawn(labels: list[int], seed: int) -> list[float]:
     seed=st.integers(0, 99),
     temperature=st.sampled_from([0.01, 0.1, 1.0]),
 )
-def test_mixup_equals_the_loop_for_any_layout(labels, seed, temperature):
+def test_mixup_equals_the_loop_for_any_layout(
+    labels: list[int], seed: int, temperature: float
+) -> None:
     embeddings = random_embeddings(len(labels), seed=seed)
     loss = recall_at_k_loss(
         embeddings,
@@ -142,7 +157,9 @@ def test_mixup_equals_the_loop_for_any_layout(labels, seed, temperature):
 
 @every_layout
 @pytest.mark.parametrize("slack", [0, 1, 5])
-def test_mixtures_left_over_change_nothing(labels, slack, monkeypatch):
+def test_mixtures_left_over_change_nothing(
+    labels: list[int], slack: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # With a bound there are as many mixtures as a balanced batch would have.
     monkeypatch.setattr(torch, "rand", lambda *size, **_: 0.3 * torch.ones(*size).double())
     embeddings = random_embeddings(len(labels)).requires_grad_()
@@ -161,7 +178,7 @@ def test_mixtures_left_over_change_nothing(labels, slack, monkeypatch):
 @every_layout
 @pytest.mark.parametrize("mixup", [False, True])
 @pytest.mark.parametrize("max_positives", [None, 5])
-def test_gradients(labels, mixup, max_positives):
+def test_gradients(labels: list[int], mixup: bool, max_positives: int | None) -> None:
     embeddings = random_embeddings(len(labels), dim=3, seed=1).requires_grad_()
     assert gradcheck(
         lambda e: recall_at_k_loss(
@@ -182,7 +199,7 @@ def test_gradients(labels, mixup, max_positives):
     ref_labels=st.lists(st.integers(0, 5), min_size=1, max_size=9),
     seed=st.integers(0, 99),
 )
-def test_references_equal_the_loop(labels, ref_labels, seed):
+def test_references_equal_the_loop(labels: list[int], ref_labels: list[int], seed: int) -> None:
     embeddings = random_embeddings(len(labels), seed=seed)
     references = random_embeddings(len(ref_labels), seed=seed + 100)
     loss = recall_at_k_loss(
@@ -196,7 +213,7 @@ def test_references_equal_the_loop(labels, ref_labels, seed):
     assert loss.item() == pytest.approx(expected, abs=1e-10)
 
 
-def test_gradients_of_references():
+def test_gradients_of_references() -> None:
     labels, ref_labels = torch.tensor([3, 0, 0, 7]), torch.tensor([0, 1, 0, 3, 1, 0])
     embeddings = random_embeddings(4, dim=3, seed=1).requires_grad_()
     references = random_embeddings(6, dim=3, seed=2).requires_grad_()
@@ -204,7 +221,7 @@ def test_gradients_of_references():
     assert gradcheck(lambda e, r: module(e, labels, r, ref_labels), (embeddings, references))
 
 
-def test_worked_by_hand():
+def test_worked_by_hand() -> None:
     # Cosines to query 0: 0.6 (its positive), -0.28 and 0.8; to query 1: 0.6, 0.6 and 0.96.
     embeddings = torch.tensor(
         [[1.0, 0.0], [0.6, 0.8], [-0.28, 0.96], [0.8, 0.6]], dtype=torch.float64
@@ -220,38 +237,38 @@ def test_worked_by_hand():
     assert loss.item() == pytest.approx(0.5, abs=1e-9)
 
 
-def test_a_capped_recall_has_no_gradient():
+def test_a_capped_recall_has_no_gradient() -> None:
     # 15 positives that tie at rank 8 have sigmoids above 9 in all.
     embeddings = torch.ones(16, 3, dtype=torch.float64).requires_grad_()
     loss = recall_at_k_loss(embeddings, torch.zeros(16, dtype=torch.int64), k=(9,))
     loss.backward()
     assert loss.item() == 0
-    assert torch.equal(embeddings.grad, torch.zeros_like(embeddings))
+    assert torch.equal(gradient(embeddings), torch.zeros_like(embeddings))
 
 
 @pytest.mark.parametrize("labels", [[0], [0, 1, 2]])
 @pytest.mark.parametrize("mixup", [False, True])
-def test_without_positives_it_is_zero_and_connected(labels, mixup):
+def test_without_positives_it_is_zero_and_connected(labels: list[int], mixup: bool) -> None:
     embeddings = torch.randn(len(labels), 4, requires_grad=True)
     loss = recall_at_k_loss(embeddings, torch.tensor(labels), mixup=mixup)
     loss.backward()
     assert loss.item() == 0
-    assert torch.equal(embeddings.grad, torch.zeros_like(embeddings))
+    assert torch.equal(gradient(embeddings), torch.zeros_like(embeddings))
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 0, 0], [0, 0, 1, 1], [0, 1, 0, 2]])
 @pytest.mark.parametrize("mixup", [False, True])
-def test_duplicates_and_zero_vectors_have_finite_gradients(labels, mixup):
+def test_duplicates_and_zero_vectors_have_finite_gradients(labels: list[int], mixup: bool) -> None:
     for embeddings in (torch.ones(4, 3), torch.zeros(4, 3)):
         embeddings.requires_grad_()
         loss = recall_at_k_loss(embeddings, torch.tensor(labels), mixup=mixup)
         loss.backward()
         assert loss.isfinite()
-        assert embeddings.grad.isfinite().all()
+        assert gradient(embeddings).isfinite().all()
 
 
 @pytest.mark.parametrize("rows", [1, 3, 7, 8])
-def test_chunks_of_queries_change_nothing(rows, monkeypatch):
+def test_chunks_of_queries_change_nothing(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     labels = torch.tensor(LAYOUTS["uneven and unsorted"])
     whole = random_embeddings(8).requires_grad_()
     chunked = random_embeddings(8).requires_grad_()
@@ -267,7 +284,9 @@ def test_chunks_of_queries_change_nothing(rows, monkeypatch):
 @pytest.mark.parametrize("labels", [[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 1], [1, 2, 0, 0, 0]])
 @pytest.mark.parametrize("max_positives", [1, 2])
 @pytest.mark.parametrize("mixup", [False, True])
-def test_too_small_a_bound_is_nan_never_wrong(labels, max_positives, mixup):
+def test_too_small_a_bound_is_nan_never_wrong(
+    labels: list[int], max_positives: int, mixup: bool
+) -> None:
     embeddings = torch.randn(len(labels), 3, requires_grad=True)
     loss = recall_at_k_loss(
         embeddings, torch.tensor(labels), mixup=mixup, max_positives=max_positives
@@ -277,7 +296,7 @@ def test_too_small_a_bound_is_nan_never_wrong(labels, max_positives, mixup):
 
 
 @pytest.mark.parametrize("mixup", [False, True])
-def test_half_precision_is_computed_in_float32(mixup):
+def test_half_precision_is_computed_in_float32(mixup: bool) -> None:
     embeddings = random_embeddings(12).bfloat16().requires_grad_()
     labels = torch.arange(12) // 3
     generators = [torch.Generator().manual_seed(0) for _ in range(2)]
@@ -288,12 +307,12 @@ def test_half_precision_is_computed_in_float32(mixup):
     expected = recall_at_k_loss(single, labels, mixup=mixup, generator=generators[1])
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
-    assert embeddings.grad.dtype == torch.bfloat16
-    assert embeddings.grad.isfinite().all()
+    assert gradient(embeddings).dtype == torch.bfloat16
+    assert gradient(embeddings).isfinite().all()
 
 
 @pytest.mark.parametrize("mixup", [False, True])
-def test_a_nan_shows(mixup):
+def test_a_nan_shows(mixup: bool) -> None:
     embeddings = torch.randn(6, 3)
     embeddings[2] = math.nan
     for labels in ([0, 0, 1, 1, 2, 2], [0, 0, 1, 2, 3, 4]):
@@ -301,7 +320,7 @@ def test_a_nan_shows(mixup):
 
 
 @pytest.mark.parametrize("mixup", [False, True])
-def test_memory_is_quadratic_and_nothing_waits(mixup):
+def test_memory_is_quadratic_and_nothing_waits(mixup: bool) -> None:
     embeddings = torch.randn(64, 512, requires_grad=True)
     with Sizes() as sizes:
         recall_at_k_loss(embeddings, torch.arange(64) // 4, max_positives=3, mixup=mixup).backward()
@@ -312,7 +331,7 @@ def test_memory_is_quadratic_and_nothing_waits(mixup):
 
 
 @pytest.mark.parametrize(("mixup", "max_positives"), [(False, None), (False, 3), (True, 3)])
-def test_nothing_waits_for_a_cuda_device(mixup, max_positives):
+def test_nothing_waits_for_a_cuda_device(mixup: bool, max_positives: int | None) -> None:
     # A fake device has no data: an operation that reads it raises.
     with FakeTensorMode():
         embeddings = torch.empty(8, 4, device="cuda")
@@ -332,14 +351,14 @@ def test_nothing_waits_for_a_cuda_device(mixup, max_positives):
         ({"max_positives": 0}, "max_positives"),
     ],
 )
-def test_wrong_settings_raise(changes, named):
+def test_wrong_settings_raise(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         recall_at_k_loss(torch.randn(2, 2), torch.tensor([0, 1]), **changes)
     with pytest.raises(ValueError, match=named):
         RecallAtKLoss(**changes)
 
 
-def test_mixup_with_references_raises():
+def test_mixup_with_references_raises() -> None:
     embeddings, labels = torch.randn(4, 2), torch.tensor([0, 0, 1, 1])
     with pytest.raises(ValueError, match="mix-up is within a batch"):
         recall_at_k_loss(
@@ -347,9 +366,14 @@ def test_mixup_with_references_raises():
         )
 
 
-def test_module_is_the_function_and_mixes_in_training_only():
+def test_module_is_the_function_and_mixes_in_training_only() -> None:
     embeddings, labels = random_embeddings(8), torch.arange(8) // 4
-    settings_ = {"k": (1, 3), "temperature": 0.2, "rank_temperature": 2.0, "max_positives": 3}
+    settings_: dict[str, Any] = {
+        "k": (1, 3),
+        "temperature": 0.2,
+        "rank_temperature": 2.0,
+        "max_positives": 3,
+    }
     module = RecallAtKLoss(mixup=True, **settings_)
     torch.manual_seed(5)
     mixed = module(embeddings, labels)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -6,6 +8,8 @@ from torch.autograd import gradcheck
 
 from trainer.losses import similarity, smooth_ap_loss, tcm_loss
 from trainer.losses.similarity import unit_pairs
+
+from .gradients import gradient
 
 
 def random_embeddings(size: int, dim: int, seed: int = 0) -> Tensor:
@@ -19,7 +23,7 @@ def unit(embeddings: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
-def test_rows_are_normalised_as_torch_does(scale):
+def test_rows_are_normalised_as_torch_does(scale: float) -> None:
     rows = (random_embeddings(5, 3) * scale).requires_grad_()
     assert torch.equal(unit(rows), F.normalize(rows))
     weights = random_embeddings(5, 3, seed=1)
@@ -29,15 +33,15 @@ def test_rows_are_normalised_as_torch_does(scale):
     assert gradcheck(unit, (rows.detach() / scale).requires_grad_())
 
 
-def test_rows_of_zeros_stay_and_have_finite_gradients():
+def test_rows_of_zeros_stay_and_have_finite_gradients() -> None:
     rows = torch.zeros(2, 3, requires_grad=True)
     unit(rows).sum().backward()
     assert torch.equal(unit(rows), torch.zeros(2, 3))
-    assert rows.grad.isfinite().all()
+    assert gradient(rows).isfinite().all()
 
 
 @pytest.mark.parametrize("size", [1, 2, 6, 7])
-def test_products_in_quarters_are_the_products(size, monkeypatch):
+def test_products_in_quarters_are_the_products(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(similarity, "_SMALLEST_HALF", 1)
     rows = random_embeddings(size, 4)
     products = similarity._gram(rows)
@@ -47,7 +51,7 @@ def test_products_in_quarters_are_the_products(size, monkeypatch):
     assert gradcheck(lambda e: smooth_ap_loss(e, labels, temperature=0.2), rows.requires_grad_())
 
 
-def test_a_batch_of_any_kind_is_left_as_it_was():
+def test_a_batch_of_any_kind_is_left_as_it_was() -> None:
     embeddings, labels = random_embeddings(300, 200).requires_grad_(), torch.arange(300) // 3
     before = embeddings.detach().clone(), labels.clone()
     loss = smooth_ap_loss(embeddings, labels) + tcm_loss(
@@ -58,10 +62,10 @@ def test_a_batch_of_any_kind_is_left_as_it_was():
     assert torch.equal(labels, before[1])
 
 
-def test_both_passes_of_two_losses_share_a_batch():
+def test_both_passes_of_two_losses_share_a_batch() -> None:
     # Each works on similarities of its own, which it overwrites.
     embeddings, labels = random_embeddings(8, 3).requires_grad_(), torch.arange(8) // 4
-    margins = {"margin_positive": 0.9, "margin_negative": 0.0}
+    margins: dict[str, Any] = {"margin_positive": 0.9, "margin_negative": 0.0}
     first = smooth_ap_loss(embeddings, labels, temperature=0.1)
     second = tcm_loss(embeddings, labels, **margins)
     (together,) = torch.autograd.grad(first + second, embeddings, retain_graph=True)

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch.autograd import gradcheck
 
 from trainer.losses import SmoothAPLoss, ranking, smooth_ap_loss
 
+from .gradients import gradient
 from .sizes import Sizes
 
 LAYOUTS = {
@@ -84,7 +86,9 @@ def oracle(
     temperature=st.sampled_from([0.01, 0.1, 1.0]),
     slack=st.none() | st.integers(0, 3),
 )
-def test_equals_the_loop_for_any_layout(labels, seed, temperature, slack):
+def test_equals_the_loop_for_any_layout(
+    labels: list[int], seed: int, temperature: float, slack: int | None
+) -> None:
     embeddings = random_embeddings(len(labels), seed=seed)
     most = max(labels.count(label) for label in labels) - 1
     loss = smooth_ap_loss(
@@ -103,7 +107,9 @@ def test_equals_the_loop_for_any_layout(labels, seed, temperature, slack):
     seed=st.integers(0, 99),
     bounded=st.booleans(),
 )
-def test_references_equal_the_loop(labels, ref_labels, seed, bounded):
+def test_references_equal_the_loop(
+    labels: list[int], ref_labels: list[int], seed: int, bounded: bool
+) -> None:
     embeddings, references = (
         random_embeddings(len(part), seed=seed + start)
         for part, start in ((labels, 0), (ref_labels, 100))
@@ -120,7 +126,7 @@ def test_references_equal_the_loop(labels, ref_labels, seed, bounded):
     assert loss.item() == pytest.approx(expected, abs=1e-10)
 
 
-def test_gradients_of_references():
+def test_gradients_of_references() -> None:
     labels, ref_labels = torch.tensor([3, 0, 0, 7]), torch.tensor([0, 1, 0, 3, 1, 0])
     embeddings = random_embeddings(4, dim=3, seed=1).requires_grad_()
     references = random_embeddings(6, dim=3, seed=2).requires_grad_()
@@ -130,34 +136,34 @@ def test_gradients_of_references():
     assert gradcheck(lambda r: module(embeddings.detach(), labels, r, ref_labels), (references,))
 
 
-def test_references_in_double_make_the_loss_double():
+def test_references_in_double_make_the_loss_double() -> None:
     embeddings, labels = random_embeddings(4).float().requires_grad_(), torch.tensor([0, 0, 1, 1])
     loss = smooth_ap_loss(
         embeddings, labels, ref_embeddings=random_embeddings(4, seed=1), ref_labels=labels
     )
     loss.backward()
     assert loss.dtype == torch.float64
-    assert embeddings.grad.dtype == torch.float32
+    assert gradient(embeddings).dtype == torch.float32
 
 
-def test_differentiating_twice_raises():
+def test_differentiating_twice_raises() -> None:
     embeddings = random_embeddings(6).requires_grad_()
     loss = smooth_ap_loss(embeddings, torch.arange(6) // 3, temperature=0.1)
     with pytest.raises(RuntimeError, match="twice"):
         torch.autograd.grad(loss, embeddings, create_graph=True)
 
 
-def test_autocast_does_not_reach_the_backward_pass():
+def test_autocast_does_not_reach_the_backward_pass() -> None:
     labels = torch.arange(8) // 2
     plain, autocast = (random_embeddings(8).float().requires_grad_() for _ in range(2))
     smooth_ap_loss(plain, labels, temperature=0.1).backward()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         smooth_ap_loss(autocast, labels, temperature=0.1).backward()
-    assert torch.equal(plain.grad, autocast.grad)
+    assert torch.equal(gradient(plain), gradient(autocast))
 
 
 @pytest.mark.parametrize("extreme", [2**62, -(2**63) + 1])
-def test_any_integers_are_labels(extreme):
+def test_any_integers_are_labels(extreme: int) -> None:
     embeddings = random_embeddings(5)
     loss = smooth_ap_loss(embeddings, torch.tensor([extreme, 3, extreme, 3, 3]))
     assert loss == smooth_ap_loss(embeddings, torch.tensor([0, 1, 0, 1, 1]))
@@ -167,7 +173,7 @@ def test_any_integers_are_labels(extreme):
 
 @pytest.mark.parametrize("labels", LAYOUTS.values(), ids=LAYOUTS.keys())
 @pytest.mark.parametrize("max_positives", [None, 5])
-def test_gradients(labels, max_positives):
+def test_gradients(labels: list[int], max_positives: int | None) -> None:
     embeddings = random_embeddings(len(labels), dim=3, seed=1).requires_grad_()
     assert gradcheck(
         lambda e: smooth_ap_loss(
@@ -177,7 +183,7 @@ def test_gradients(labels, max_positives):
     )
 
 
-def test_worked_by_hand():
+def test_worked_by_hand() -> None:
     embeddings = torch.tensor(
         [[1.0, 0.0], [0.6, 0.8], [-0.28, 0.96], [0.8, 0.6]], dtype=torch.float64
     )
@@ -188,7 +194,7 @@ def test_worked_by_hand():
     assert loss.item() == pytest.approx((0.5 + 0.6) / 2, abs=1e-9)
 
 
-def test_batches_that_are_not_square_are_right():
+def test_batches_that_are_not_square_are_right() -> None:
     # pytorch-metric-learning 2.9.0 reshapes as if classes and samples per class were as many.
     labels = torch.arange(32) // 4
     embeddings = near_perfect(labels)
@@ -196,7 +202,7 @@ def test_batches_that_are_not_square_are_right():
     assert ReferenceSmoothAPLoss()(embeddings, labels).item() > 0.3
 
 
-def test_pytorch_metric_learning_ranks_the_query_itself():
+def test_pytorch_metric_learning_ranks_the_query_itself() -> None:
     # Where its layout is right, the only difference is this convention.
     labels = torch.arange(16) // 4
     embeddings = random_embeddings(16, seed=3).float()
@@ -209,26 +215,26 @@ def test_pytorch_metric_learning_ranks_the_query_itself():
 
 
 @pytest.mark.parametrize("labels", [[0], [0, 1, 2]])
-def test_without_positives_it_is_zero_and_connected(labels):
+def test_without_positives_it_is_zero_and_connected(labels: list[int]) -> None:
     embeddings = torch.randn(len(labels), 4, requires_grad=True)
     loss = smooth_ap_loss(embeddings, torch.tensor(labels))
     loss.backward()
     assert loss.item() == 0
-    assert torch.equal(embeddings.grad, torch.zeros_like(embeddings))
+    assert torch.equal(gradient(embeddings), torch.zeros_like(embeddings))
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 0, 0], [0, 0, 1, 1], [0, 1, 0, 2]])
-def test_duplicates_and_zero_vectors_have_finite_gradients(labels):
+def test_duplicates_and_zero_vectors_have_finite_gradients(labels: list[int]) -> None:
     for embeddings in (torch.ones(4, 3), torch.zeros(4, 3)):
         embeddings.requires_grad_()
         loss = smooth_ap_loss(embeddings, torch.tensor(labels))
         loss.backward()
         assert loss.item() == pytest.approx(oracle(torch.ones(4, 3), labels, 0.01), abs=1e-5)
-        assert embeddings.grad.isfinite().all()
+        assert gradient(embeddings).isfinite().all()
 
 
 @pytest.mark.parametrize("rows", [1, 3, 7, 8])
-def test_chunks_of_queries_change_nothing(rows, monkeypatch):
+def test_chunks_of_queries_change_nothing(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     labels = torch.tensor(LAYOUTS["uneven and unsorted"])
     whole = random_embeddings(8).requires_grad_()
     chunked = random_embeddings(8).requires_grad_()
@@ -243,17 +249,17 @@ def test_chunks_of_queries_change_nothing(rows, monkeypatch):
 
 @pytest.mark.parametrize("labels", [[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 1]])
 @pytest.mark.parametrize("max_positives", [1, 2])
-def test_too_small_a_bound_is_nan_never_wrong(labels, max_positives):
+def test_too_small_a_bound_is_nan_never_wrong(labels: list[int], max_positives: int) -> None:
     embeddings = torch.randn(4, 3, requires_grad=True)
     loss = smooth_ap_loss(embeddings, torch.tensor(labels), max_positives=max_positives)
     enough = max(labels.count(label) for label in labels) - 1 <= max_positives
     assert loss.isfinite().item() is enough
     loss.backward()
-    assert embeddings.grad.isfinite().all().item() is enough
+    assert gradient(embeddings).isfinite().all().item() is enough
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_is_computed_in_float32(dtype):
+def test_half_precision_is_computed_in_float32(dtype: torch.dtype) -> None:
     embeddings = random_embeddings(12).to(dtype).requires_grad_()
     labels = torch.arange(12) // 3
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -262,11 +268,11 @@ def test_half_precision_is_computed_in_float32(dtype):
     expected = oracle(embeddings.detach().double(), labels.tolist(), 0.05)
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(expected, abs=1e-5)
-    assert embeddings.grad.dtype == dtype
-    assert embeddings.grad.isfinite().all()
+    assert gradient(embeddings).dtype == dtype
+    assert gradient(embeddings).isfinite().all()
 
 
-def test_a_nan_shows():
+def test_a_nan_shows() -> None:
     embeddings = torch.randn(6, 3)
     embeddings[2] = math.nan
     for labels in ([0, 0, 1, 1, 2, 2], [0, 0, 1, 2, 3, 4], [0, 1, 2, 3, 4, 5]):
@@ -274,7 +280,7 @@ def test_a_nan_shows():
         assert loss.isnan().item() is (len(set(labels)) < 6)
 
 
-def test_memory_is_batch_by_positives_by_batch_and_nothing_waits():
+def test_memory_is_batch_by_positives_by_batch_and_nothing_waits() -> None:
     embeddings = torch.randn(64, 16, requires_grad=True)
     with Sizes() as sizes:
         smooth_ap_loss(embeddings, torch.arange(64) // 4, max_positives=3).backward()
@@ -283,7 +289,7 @@ def test_memory_is_batch_by_positives_by_batch_and_nothing_waits():
     assert not sizes.operations & waits
 
 
-def test_chunks_bound_the_memory(monkeypatch):
+def test_chunks_bound_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranking, "_MAX_TRIPLES_CPU", 4096)
     embeddings = torch.randn(64, 16, requires_grad=True)
     with Sizes() as sizes:
@@ -292,12 +298,13 @@ def test_chunks_bound_the_memory(monkeypatch):
 
 
 @pytest.mark.parametrize("max_positives", [None, 3])
-def test_nothing_waits_for_a_cuda_device(max_positives):
+def test_nothing_waits_for_a_cuda_device(max_positives: int | None) -> None:
     # A fake device has no data: an operation that reads it raises.
     with FakeTensorMode():
         embeddings = torch.empty(8, 4, device="cuda")
         labels = torch.empty(8, dtype=torch.int64, device="cuda")
-        for references in ({}, {"ref_embeddings": embeddings, "ref_labels": labels}):
+        both: list[dict[str, Any]] = [{}, {"ref_embeddings": embeddings, "ref_labels": labels}]
+        for references in both:
             loss = smooth_ap_loss(embeddings, labels, max_positives=max_positives, **references)
             assert loss.shape == ()
             assert loss.device.type == "cuda"
@@ -311,14 +318,14 @@ def test_nothing_waits_for_a_cuda_device(max_positives):
         ({"max_positives": 0}, "max_positives"),
     ],
 )
-def test_wrong_settings_raise(changes, named):
+def test_wrong_settings_raise(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         smooth_ap_loss(torch.randn(2, 2), torch.tensor([0, 1]), **changes)
     with pytest.raises(ValueError, match=named):
         SmoothAPLoss(**changes)
 
 
-def test_wrong_shapes_raise():
+def test_wrong_shapes_raise() -> None:
     with pytest.raises(ValueError, match="embeddings"):
         smooth_ap_loss(torch.randn(4), torch.zeros(4, dtype=torch.int64))
     with pytest.raises(ValueError, match="labels"):
@@ -344,12 +351,12 @@ def test_wrong_shapes_raise():
         ),
     ],
 )
-def test_wrong_references_raise(references, named):
+def test_wrong_references_raise(references: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         smooth_ap_loss(torch.randn(4, 2), torch.zeros(4, dtype=torch.int64), **references)
 
 
-def test_module_is_the_function():
+def test_module_is_the_function() -> None:
     embeddings, labels = random_embeddings(8), torch.arange(8) // 4
     module = SmoothAPLoss(temperature=0.2, max_positives=3)
     expected = smooth_ap_loss(embeddings, labels, temperature=0.2, max_positives=3)

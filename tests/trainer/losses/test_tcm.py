@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch.autograd import gradcheck
 
 from trainer.losses import TCMLoss, tcm_loss
 
+from .gradients import gradient
 from .sizes import Sizes
 
 LAYOUTS = st.lists(st.integers(0, 5), min_size=1, max_size=14)
@@ -60,7 +62,9 @@ def oracle(
     margins=st.sampled_from([(0.9, 0.5), (0.5, 0.0), (0.1, -0.3), (1.0, -1.0)]),
     weights=st.sampled_from([(1.0, 1.0), (0.0, 2.0), (0.3, 0.0), (0.0, 0.0)]),
 )
-def test_equals_the_loop_over_pairs_for_any_layout(labels, seed, margins, weights):
+def test_equals_the_loop_over_pairs_for_any_layout(
+    labels: list[int], seed: int, margins: tuple[float, float], weights: tuple[float, float]
+) -> None:
     embeddings = random_embeddings(len(labels), seed=seed)
     loss = tcm_loss(
         embeddings,
@@ -75,7 +79,7 @@ def test_equals_the_loop_over_pairs_for_any_layout(labels, seed, margins, weight
 
 @settings(deadline=None, max_examples=40)
 @given(labels=LAYOUTS, ref_labels=LAYOUTS, seed=st.integers(0, 99))
-def test_references_equal_the_loop(labels, ref_labels, seed):
+def test_references_equal_the_loop(labels: list[int], ref_labels: list[int], seed: int) -> None:
     embeddings = random_embeddings(len(labels), seed=seed)
     references = random_embeddings(len(ref_labels), seed=seed + 100)
     loss = tcm_loss(
@@ -91,7 +95,7 @@ def test_references_equal_the_loop(labels, ref_labels, seed):
     assert loss.item() == pytest.approx(expected, abs=1e-12)
 
 
-def test_a_reference_that_is_in_the_batch_too_is_a_pair():
+def test_a_reference_that_is_in_the_batch_too_is_a_pair() -> None:
     embeddings = torch.tensor([[0.0, 1.0]])
     loss = tcm_loss(
         embeddings,
@@ -104,7 +108,7 @@ def test_a_reference_that_is_in_the_batch_too_is_a_pair():
     assert loss.item() == pytest.approx(0.5)
 
 
-def test_gradients_of_references():
+def test_gradients_of_references() -> None:
     labels, ref_labels = torch.tensor([3, 0, 0, 7]), torch.tensor([0, 1, 0, 3, 1, 0])
     embeddings = random_embeddings(4, dim=3, seed=1).requires_grad_()
     references = random_embeddings(6, dim=3, seed=2).requires_grad_()
@@ -113,14 +117,14 @@ def test_gradients_of_references():
     assert gradcheck(lambda r: module(embeddings.detach(), labels, r, ref_labels), (references,))
 
 
-def test_differentiating_twice_raises():
+def test_differentiating_twice_raises() -> None:
     embeddings = random_embeddings(6).requires_grad_()
     loss = tcm_loss(embeddings, torch.arange(6) // 3, margin_positive=0.9, margin_negative=0.0)
     with pytest.raises(RuntimeError, match="twice"):
         torch.autograd.grad(loss, embeddings, create_graph=True)
 
 
-def test_one_reference_argument_without_the_other_raises():
+def test_one_reference_argument_without_the_other_raises() -> None:
     with pytest.raises(ValueError, match="together"):
         tcm_loss(
             torch.randn(2, 2),
@@ -131,7 +135,7 @@ def test_one_reference_argument_without_the_other_raises():
         )
 
 
-def test_worked_by_hand():
+def test_worked_by_hand() -> None:
     # Cosines to the first: 0.8 (positive, hard), 0.6 (negative, hard); 0.96 between the others.
     embeddings = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.6, 0.8]]) * torch.tensor(
         [[3], [0.1], [7]]
@@ -140,7 +144,7 @@ def test_worked_by_hand():
     assert loss.item() == pytest.approx(0.1 + (0.1 + 0.46) / 2, abs=1e-6)
 
 
-def test_a_pair_exactly_at_a_margin_is_hard():
+def test_a_pair_exactly_at_a_margin_is_hard() -> None:
     # It adds 0 to the sum but 1 to the number of pairs, and a gradient.
     embeddings = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]], dtype=torch.float64)
     same = tcm_loss(
@@ -154,7 +158,7 @@ def test_a_pair_exactly_at_a_margin_is_hard():
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 1, 1, 1, 2], [0, 0, 0, 0, 0, 0], [0, 1, 2, 3, 4, 5]])
-def test_gradients(labels):
+def test_gradients(labels: list[int]) -> None:
     embeddings = random_embeddings(6, dim=3, seed=4).requires_grad_()
     assert gradcheck(
         lambda e: tcm_loss(
@@ -170,17 +174,17 @@ def test_gradients(labels):
 
 
 @pytest.mark.parametrize("labels", [[0], [0, 0, 0], [0, 1, 2]])
-def test_without_hard_pairs_it_is_zero_and_connected(labels):
+def test_without_hard_pairs_it_is_zero_and_connected(labels: list[int]) -> None:
     # All alike where they share a label, opposite ends where they do not.
     embeddings = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])[labels].requires_grad_()
     loss = tcm_loss(embeddings, torch.tensor(labels), margin_positive=0.9, margin_negative=0.5)
     loss.backward()
     assert loss.item() == 0
-    assert torch.equal(embeddings.grad, torch.zeros_like(embeddings))
+    assert torch.equal(gradient(embeddings), torch.zeros_like(embeddings))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_is_computed_in_float32(dtype):
+def test_half_precision_is_computed_in_float32(dtype: torch.dtype) -> None:
     embeddings = random_embeddings(8).to(dtype).requires_grad_()
     labels = torch.arange(8) // 2
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -189,28 +193,28 @@ def test_half_precision_is_computed_in_float32(dtype):
     expected = oracle(embeddings.detach().double(), labels.tolist(), 0.9, 0.1)
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(expected, abs=1e-6)
-    assert embeddings.grad.dtype == dtype
+    assert gradient(embeddings).dtype == dtype
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 1, 1], [0, 1, 2, 3], [0, 0, 0, 0]])
-def test_a_nan_shows(labels):
+def test_a_nan_shows(labels: list[int]) -> None:
     embeddings = random_embeddings(4)
     embeddings[2] = math.nan
     loss = tcm_loss(embeddings, torch.tensor(labels), margin_positive=0.9, margin_negative=0.5)
     assert loss.isnan()
 
 
-def test_zero_vectors_and_duplicates_have_finite_gradients():
+def test_zero_vectors_and_duplicates_have_finite_gradients() -> None:
     embeddings = torch.zeros(4, 3)
     embeddings[2:] = torch.tensor([1.0, 2.0, 3.0])
     embeddings.requires_grad_()
     tcm_loss(
         embeddings, torch.tensor([0, 1, 0, 1]), margin_positive=0.9, margin_negative=0.5
     ).backward()
-    assert embeddings.grad.isfinite().all()
+    assert gradient(embeddings).isfinite().all()
 
 
-def test_memory_is_quadratic_and_nothing_waits():
+def test_memory_is_quadratic_and_nothing_waits() -> None:
     embeddings = torch.randn(32, 256, requires_grad=True)
     with Sizes() as sizes:
         tcm_loss(
@@ -221,7 +225,7 @@ def test_memory_is_quadratic_and_nothing_waits():
     assert not sizes.operations & waits
 
 
-def test_nothing_waits_for_a_cuda_device():
+def test_nothing_waits_for_a_cuda_device() -> None:
     # A fake device has no data: an operation that reads it raises.
     with FakeTensorMode():
         embeddings = torch.empty(8, 4, device="cuda")
@@ -241,7 +245,7 @@ def test_nothing_waits_for_a_cuda_device():
         ({"weight_negative": math.inf}, "weight_negative"),
     ],
 )
-def test_wrong_settings_raise(changes, named):
+def test_wrong_settings_raise(changes: dict[str, Any], named: str) -> None:
     settings_ = {"margin_positive": 0.9, "margin_negative": 0.5} | changes
     with pytest.raises(ValueError, match=named):
         tcm_loss(torch.randn(2, 2), torch.tensor([0, 1]), **settings_)
@@ -260,14 +264,14 @@ def test_wrong_settings_raise(changes, named):
         (torch.randn(4, 2), torch.zeros(4), "labels"),
     ],
 )
-def test_wrong_shapes_raise(embeddings, labels, named):
+def test_wrong_shapes_raise(embeddings: Tensor, labels: Tensor, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         tcm_loss(embeddings, labels, margin_positive=0.9, margin_negative=0.5)
 
 
-def test_module_is_the_function():
+def test_module_is_the_function() -> None:
     embeddings, labels = random_embeddings(8), torch.arange(8) // 4
-    settings_ = {
+    settings_: dict[str, Any] = {
         "margin_positive": 0.8,
         "margin_negative": 0.2,
         "weight_positive": 0.5,

@@ -1,0 +1,78 @@
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from objectives import InputError
+from trainer import StrictModel, load_model, read_yaml
+
+
+class Pair(StrictModel):
+    first: int
+    second: int = 2
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "a.yaml"
+
+
+def test_a_model_is_read(file: Path) -> None:
+    file.write_text("first: 1")
+    assert load_model(file, Pair) == Pair(first=1)
+    file.write_text("{inner: {first: 3, second: 4}}")
+    assert load_model(file, Pair, prepare=lambda raw: raw["inner"]) == Pair(first=3, second=4)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"a: [1", "line 1: expected ',' or ']', but got '<stream end>'"),
+        (b"a: 1\nb: 2\na: 3", "line 3: the key 'a' is there twice"),
+        (b"b: {c: 1, c: 2}", "line 1: the key 'c' is there twice"),
+        (b"a: 2024-13-45", "month must be in 1..12"),
+        (b"\xff\xfe\x00", "'utf-8' codec can't decode byte 0xff in position 0"),
+    ],
+)
+def test_a_file_that_is_no_yaml(content: bytes, reason: str, file: Path) -> None:
+    file.write_bytes(content)
+    start = re.escape(f"{file}: is not valid YAML ({reason}")
+    with pytest.raises(InputError, match=f"^{start}") as caught:
+        read_yaml(file)
+    assert caught.value.file == file
+    with pytest.raises(InputError) as caught:
+        load_model(file, Pair, kind="a file of pairs")
+    assert str(caught.value) == f"{file}: is not a file of pairs"
+
+
+@pytest.mark.parametrize(
+    ("content", "message", "fields"),
+    [
+        ("{first: 1, third: 3}", "third: unknown key", ("third",)),
+        ("{first: one}", "first: must be a whole number, not 'one'", ("first",)),
+        ("3", "must be a mapping, not 3", ()),
+    ],
+)
+def test_content_that_does_not_fit(
+    content: str, message: str, fields: tuple[str, ...], file: Path
+) -> None:
+    file.write_text(content)
+    with pytest.raises(InputError) as caught:
+        load_model(file, Pair)
+    assert str(caught.value) == f"{file}: {message}"
+    assert (caught.value.file, caught.value.fields) == (file, fields)
+
+
+def test_preparing_may_refuse(file: Path) -> None:
+    def refuse(_: Any) -> object:
+        raise InputError("a pair is a mapping", file=file)
+
+    file.write_text("3")
+    with pytest.raises(InputError, match=r"a\.yaml: a pair is a mapping$"):
+        load_model(file, Pair, prepare=refuse)
+
+
+def test_a_file_that_cannot_be_read(file: Path) -> None:
+    with pytest.raises(InputError, match=r"a\.yaml: cannot be read \(No such file"):
+        read_yaml(file)
