@@ -25,7 +25,7 @@ import sys
 from trainer import {LIGHT}
 from trainer.losses import LOSSES
 TrialConfig(loss="triplet_margin"), DataConfig(name="glyphs")
-sys.exit(str({{"timm", "pytorch_metric_learning", "pyarrow", "PIL"}} & set(sys.modules)))
+sys.exit(str({{"torch", "timm", "pytorch_metric_learning", "pyarrow", "PIL"}} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == "set()"
