@@ -1,25 +1,37 @@
-"""Files that commands write: looked at before the work, and written whole or not at all."""
+"""Files for people: looked at before the work, and written whole or not at all."""
 
 import os
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from objectives import InputError
+from trainer import written_whole
 
-__all__ = ["check_output", "write_whole"]
+__all__ = ["check_output", "write_output", "write_whole"]
 
 
-def check_output(file: Path, *, option: str) -> None:
+def check_output(file: Path, *, field: str) -> None:
     """Find out before a long run what `write_whole` would only find out after it.
 
     Raises:
-        InputError: The file cannot be written.
+        InputError: The file cannot be written; the message names the field.
     """
     if not file.absolute().parent.is_dir():
-        raise InputError(f"{option}: {file} cannot be written (No such file or directory)")
+        raise InputError(f"{file} cannot be written (No such file or directory)", field=field)
     other = file.exists() and not file.is_file()  # a folder, a device, a pipe
     if other or not os.access(file.absolute().parent, os.W_OK):
-        raise InputError(f"{option}: {file} cannot be written")
+        raise InputError(f"{file} cannot be written", field=field)
+
+
+def write_output(file: Path, content: bytes, *, field: str) -> None:
+    """Write the file as `write_whole` does.
+
+    Raises:
+        InputError: It cannot be written; the message names the field.
+    """
+    try:
+        write_whole(file, content)
+    except OSError as error:
+        raise InputError(f"{file} cannot be written ({error.strerror})", field=field) from None
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -28,14 +40,5 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    path = path.resolve()
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(content)
-            file.close()
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    with written_whole(path) as partial:
+        partial.write_bytes(content)

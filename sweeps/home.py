@@ -1,20 +1,31 @@
-"""Where a run writes: everything lies under one folder."""
+"""Home of the sweeps on one machine: everything that a run writes lies under one folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from objectives import InputError
 
 __all__ = ["Home"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Home:
-    """The folder of all that sweeps write on this machine.
+    """Folder of all that sweeps write on this machine.
 
     Attributes:
         path: The folder; made when something is first written.
+
+    Raises:
+        InputError: Databases could not be named there.
     """
 
-    path: Path
+    path: Path = Path(".sweeps")
+
+    def __post_init__(self) -> None:
+        if "?" in str(self.path):
+            raise InputError(
+                f"{self.path} has a '?', which database URLs do not take", field="home"
+            )
 
     @property
     def store_url(self) -> str:

@@ -1,4 +1,4 @@
-"""Who may import what; read from the syntax tree, so that no import escapes."""
+"""Who may import what, by room; read from the syntax trees, so that no import escapes."""
 
 import ast
 import re
@@ -8,73 +8,165 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-ALLOWED = {
-    "objectives": {"objectives"},
-    "trainer": {"objectives", "trainer"},
-    "sweeps": {"objectives", "trainer", "sweeps"},
+from docs.rooms import (
+    PACKAGES,
+    Module,
+    circles,
+    floors,
+    module_imports,
+    modules,
+    public_names,
+    room_imports,
+)
+from objectives import OBJECTIVES
+from trainer import TrialConfig
+
+# What each room of sweeps/ may import of the others; cli/ and the face may import all.
+ROOMS = {
+    "home": set(),
+    "files": set(),
+    "spec": set(),
+    "store": set(),
+    "search": {"spec"},
+    "results": {"spec", "store", "files"},
+    "tracking": {"results", "store"},
+    "embeddings": {"results"},
+    "execution": {"tracking", "results", "search", "store", "spec", "home"},
+    "cli": {"embeddings", "execution", "files", "home", "results", "search", "spec", "store"}
+    | {"tracking"},
 }
-_STORE = {"store.py", "database.py", "rows.py", "schema.py", "migrations"}
-# Where under sweeps/ each library may be imported; nowhere else in the project.
+# A heavy library lives in one room, or in the files that are named.
 OWNERS = {
-    "ray": {"trainable.py", "runner.py", "recorder.py", "search.py", "scheduler.py"},
-    "optuna": {"search.py"},
-    "mlflow": {"mlflow_client.py", "tracking.py"},
-    "sqlalchemy": _STORE,
-    "alembic": _STORE,
+    "ray": {"sweeps/execution"},
+    "optuna": {"sweeps/search"},
+    "mlflow": {"sweeps/tracking"},
+    "sqlalchemy": {"sweeps/store"},
+    "alembic": {"sweeps/store"},
+    "plotly": {"sweeps/results/plots"},
+    "matplotlib": {"trainer/data", "sweeps/results/plots", "sweeps/embeddings/utility_plot.py"},
+    "typer": {"sweeps/cli"},
+    "rich": {"sweeps/cli"},
+    "pyarrow": {"sweeps/embeddings", "trainer/data"},
+    "timm": {"trainer"},
+    "pytorch_metric_learning": {"trainer/losses"},
+    "numba": {"objectives/pairwise"},
+    "torch": {"objectives", "trainer", "sweeps/embeddings", "sweeps/spec/metric_learning.py"},
 }
-# Beside torch, which all of objectives/ may import: what its CPU kernels and its face need.
-KERNELS = {
-    "numpy": {"distance_estimate.py", "cpu_backend.py", "kernels.py"},
-    "numba": {"kernels.py"},
-    "lazy_loader": {"__init__.py"},
-}
-# sweeps takes objectives by name from the spec; these names are for objectives/ alone.
-METRIC = re.compile(r"recall_at_1|(?<![A-Za-z])opis(?![A-Za-z])")
+# Beside the standard library and torch, all that objectives/ may import.
+KERNELS = {"numpy", "numba"}
+# The record of metric learning is the one place in sweeps/ that knows what a trial is made of.
+# `seed` is a word of sweeps too: of the sampler, and of every measurement.
+RECORD = Path("sweeps/spec/metric_learning.py")
+FIELDS = {*TrialConfig.model_fields} - {"seed"}
+METRICS = {*OBJECTIVES}
+_WORDS = "|".join(sorted(FIELDS | METRICS, key=len, reverse=True))
+NAMES = re.compile(
+    rf"(?<![A-Za-z_])(?:{_WORDS})(?![A-Za-z_0-9])"
+    r"|(?i:(?<![a-z])tcm(?!-sweeps)(?![a-z]))|(?<![A-Za-z])opis(?![A-Za-z])"
+)
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+QUESTIONS = ("What", "How", "Where", "From", "When", "Which", "Who", "Whether", "Why", "Between")
 
 
-def imports(path: Path, tree: ast.AST) -> Iterator[str]:
-    """Absolute dotted name of everything imported, wherever in the module it stands."""
-    package = path.parent.parts
-    for node in ast.walk(tree):
-        match node:
-            case ast.Import(names=names):
-                yield from (alias.name for alias in names)
-            case ast.ImportFrom(module=module, names=names, level=level):
-                base = package[: len(package) - level + 1] if level else ()
-                stem = [*base, *([module] if module else [])]
-                yield from (".".join([*stem, alias.name]) for alias in names)
-            case ast.Call(
-                func=ast.Name(id="__import__" | "import_module")
-                | ast.Attribute(attr="import_module"),
-                args=[ast.Constant(value=str(name)), *_],
-            ):
-                yield name
-
-
-def violations(path: Path, source: str) -> list[str]:
-    """What the module at a path relative to the root imports against the rules."""
-    here, found = path.parts[0], []
-    for name in imports(path, ast.parse(source)):
-        top = name.split(".")[0]
-        if top in ALLOWED:
-            if top not in ALLOWED[here]:
-                found.append(f"{path}: {here} may not import {name}")
+def order(module: Module) -> list[str]:
+    """Imports against ``sweeps -> trainer -> objectives``, or against the order of the rooms."""
+    here, room = module.path.parts[0], module.room.partition("/")[2]
+    found = []
+    for each in module.imports():
+        if each.top not in PACKAGES:
+            continue
+        there = f"{each.source}.{each.name}".split(".")[1]
+        if PACKAGES.index(each.top) < PACKAGES.index(here):
+            found.append(f"{module.path}:{each.line}: {here} may not import {each.source}")
         elif (
-            here == "objectives"
-            and top != "torch"
-            and top not in sys.stdlib_module_names
-            and path.name not in KERNELS.get(top, ())
+            here == each.top == "sweeps"
+            and room
+            and there in ROOMS
+            and there != room
+            and there not in ROOMS[room]
         ):
-            found.append(f"{path}: objectives may not import {name}")
-        elif top in OWNERS and not (here == "sweeps" and path.parts[1] in OWNERS[top]):
-            found.append(f"{path}: {name} belongs in sweeps/ {sorted(OWNERS[top])}")
+            found.append(f"{module.path}:{each.line}: {room} may not import {there}")
     return found
 
 
-def metric_names(path: Path, source: str) -> list[str]:
-    """Where a module knows a metric by name; docstrings may."""
-    tree = ast.parse(source)
+def reach(module: Module) -> list[str]:
+    """Imports past the face of another package, or of a name that its face does not offer."""
+    faces, found = public_names(), []
+    for each in module.imports():
+        if each.top not in PACKAGES or _within(module.package, each.source):
+            continue
+        if each.name is None or each.source not in faces:
+            found.append(f"{module.path}:{each.line}: {each.source} is not a face")
+        elif each.name not in faces[each.source] and f"{each.source}.{each.name}" not in faces:
+            found.append(f"{module.path}:{each.line}: {each.source} does not offer {each.name}")
+    return found
+
+
+def _within(package: str, source: str) -> bool:
+    """Whether the module named lies in the package, or directly in one that holds it."""
+    home = source.rpartition(".")[0]
+    # A sub-package's own face is what its neighbours have to use, a file beside them is not.
+    if source in public_names():
+        return package == source or package.startswith(f"{source}.")
+    return package == home or package.startswith(f"{home}.")
+
+
+def libraries(module: Module) -> list[str]:
+    """Imports of a library outside its room."""
+    found = []
+    for each in module.imports():
+        owners, path = OWNERS.get(each.top), module.path.as_posix()
+        if owners is not None and not any(_lies_in(path, owner) for owner in owners):
+            found.append(f"{path}:{each.line}: {each.top} belongs in {sorted(owners)}")
+        elif (
+            module.path.parts[0] == "objectives"
+            and each.top not in {*PACKAGES, "torch", "lazy_loader"}
+            and each.top not in sys.stdlib_module_names
+            and not (each.top in KERNELS and "pairwise" in module.path.parts)
+        ):
+            found.append(f"{path}:{each.line}: objectives may not import {each.top}")
+    return found
+
+
+def _lies_in(path: str, owner: str) -> bool:
+    return path == owner or path.startswith(f"{owner}/")
+
+
+def names(module: Module) -> list[str]:
+    """Where a module knows a hyperparameter, TCM or a metric by name; docstrings may."""
+    return [f"{place}: {text}" for place, text in _texts(module) if NAMES.search(text)]
+
+
+def voices(module: Module) -> list[str]:
+    """Where a module prints, or names an option."""
+    tree = ast.parse(module.source)
+    printed = [
+        f"{module.path}:{node.lineno}: print"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("print", "input")
+    ]
+    return printed + [f"{place}: {text}" for place, text in _texts(module) if OPTION.search(text)]
+
+
+def first_lines(module: Module) -> list[str]:
+    """Modules and classes whose docstring begins with a question word, or is not there."""
+    tree = ast.parse(module.source)
+    nodes: list[ast.Module | ast.ClassDef] = [tree]
+    nodes += [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    found = []
+    for node in nodes:
+        text = ast.get_docstring(node) or ""
+        public = not getattr(node, "name", "").startswith("_")
+        if text.split(" ")[0] in QUESTIONS or (public and not text):
+            found.append(f"{module.path}:{getattr(node, 'lineno', 1)}: {text.splitlines()[:1]}")
+    return found
+
+
+def _texts(module: Module) -> Iterator[tuple[str, str]]:
+    """Yield every name and text of a module but its docstrings, with where it stands."""
+    tree = ast.parse(module.source)
     docstrings = {
         id(node.body[0].value)
         for node in ast.walk(tree)
@@ -83,31 +175,73 @@ def metric_names(path: Path, source: str) -> list[str]:
         and isinstance(node.body[0], ast.Expr)
         and isinstance(node.body[0].value, ast.Constant)
     }
-    return [
-        f"{path}:{getattr(node, 'lineno', 0)}: {value}"
-        for node in ast.walk(tree)
-        if id(node) not in docstrings
-        for _, value in ast.iter_fields(node)
-        if isinstance(value, str) and METRIC.search(value)
-    ]
+    for node in ast.walk(tree):
+        if id(node) not in docstrings:
+            for _, value in ast.iter_fields(node):
+                if isinstance(value, str):
+                    yield f"{module.path}:{getattr(node, 'lineno', 0)}", value
 
 
-def _modules(package: str) -> list[tuple[Path, str]]:
-    return [
-        (path.relative_to(ROOT), path.read_text(encoding="utf-8"))
-        for path in sorted((ROOT / package).rglob("*.py"))
-    ]
+def planted(path: str, source: str) -> Module:
+    return Module(path=Path(path), source=source)
 
 
-@pytest.mark.parametrize("package", ALLOWED)
-def test_imports(package: str) -> None:
-    modules = _modules(package)
-    assert modules
-    assert [found for module in modules for found in violations(*module)] == []
+CODE = [module for module in modules() if module.path.suffix == ".py"]
+SWEEPS = [module for module in CODE if module.path.parts[0] == "sweeps"]
+# Its command and its pictures judge embeddings of any origin, and no trial.
+SCORES = ("sweeps/embeddings/", "sweeps/cli/commands/score.py", "sweeps/cli/options.py")
 
 
-def test_sweeps_knows_no_metric_by_name() -> None:
-    assert [found for module in _modules("sweeps") for found in metric_names(*module)] == []
+def test_there_is_code() -> None:
+    assert {module.path.parts[0] for module in CODE} == set(PACKAGES)
+    assert {module.room.partition("/")[2] for module in SWEEPS} - {""} == ROOMS.keys()
+
+
+@pytest.mark.parametrize("rule", [order, reach, libraries])
+def test_imports(rule: object) -> None:
+    assert callable(rule)
+    assert [found for module in modules() for found in rule(module)] == []
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    assert circles(module_imports()) == []
+
+
+def test_the_rooms_stand_on_five_floors() -> None:
+    built = floors(room_imports("sweeps"))
+    assert len(built) == 5
+    assert sum(map(len, built)) == len(ROOMS) == 10
+    for package in PACKAGES:
+        assert floors(room_imports(package))
+
+
+def test_sweeps_knows_no_trial_from_within() -> None:
+    judged = [module for module in SWEEPS if module.path != RECORD]
+    assert [
+        found
+        for module in judged
+        if "versions" not in module.path.parts  # a migration knows the past as it was
+        for found in names(module)
+        if not (module.path.as_posix().startswith(SCORES) and "recall_at_" not in found)
+    ] == []
+    assert names(next(module for module in SWEEPS if module.path == RECORD))
+
+
+def test_only_the_command_line_speaks_or_names_an_option() -> None:
+    below = [module for module in CODE if module.room != "sweeps/cli"]
+    assert [
+        found
+        for module in below
+        if module.path.as_posix() != "sweeps/tracking/server.py"  # builds MLflow's command line
+        for found in voices(module)
+    ] == []
+
+
+def test_first_lines_say_what_it_is() -> None:
+    assert [found for module in CODE for found in first_lines(module)] == []
+
+
+# Planted violations
 
 
 @pytest.mark.parametrize(
@@ -121,39 +255,88 @@ def test_sweeps_knows_no_metric_by_name() -> None:
         ("objectives/a/b.py", "from ...sweeps import store"),
         ("objectives/a/__init__.py", "from ...trainer import config"),
         ("objectives/a.py", "import importlib\nimportlib.import_module('trainer.config')"),
-        ("objectives/a.py", "__import__('sweeps')"),
-        ("objectives/a.py", "import numpy as np"),
-        ("objectives/a.py", "import os, pydantic"),
+        ("objectives/a.py", "__import__('sweeps.store')"),
         ("trainer/data/a.py", "try:\n    from sweeps.store import Store\nexcept ImportError: ..."),
-        ("trainer/data/a.py", "from ...sweeps import store"),
-        ("trainer/engine.py", "from ray import tune"),
-        ("trainer/engine.py", "import mlflow"),
-        ("sweeps/cli.py", "import ray"),
-        ("sweeps/cli.py", "def f():\n    import mlflow.tracking"),
-        ("sweeps/runner.py", "import optuna"),
-        ("sweeps/report.py", "from sqlalchemy.orm import Session"),
-        ("sweeps/tracking.py", "from alembic import command"),
-        ("sweeps/other/search.py", "import optuna"),
+        ("sweeps/store/a.py", "from sweeps.results import ranked_trials"),
+        ("sweeps/spec/a.py", "from ..store import Store"),
+        ("sweeps/search/a.py", "from sweeps.store import Store"),
+        ("sweeps/results/plots/a.py", "def f():\n    from sweeps.tracking import MlflowMirror"),
+        ("sweeps/tracking/a.py", "import sweeps.execution"),
+        ("sweeps/embeddings/a.py", "from sweeps.store import Store"),
+        ("sweeps/execution/a.py", "if TYPE_CHECKING:\n    from sweeps.cli import app"),
+        ("sweeps/files.py", "from sweeps.home import Home"),
     ],
 )
-def test_a_planted_import_is_found(path: str, source: str) -> None:
-    assert len(violations(Path(path), source)) == 1
+def test_a_planted_import_against_the_order_is_found(path: str, source: str) -> None:
+    assert len(order(planted(path, source))) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("sweeps/results/a.py", "from sweeps.store.store import Store"),
+        ("sweeps/results/a.py", "import sweeps.store"),
+        ("sweeps/results/a.py", "from sweeps.store import schema"),
+        ("sweeps/spec/a.py", "from trainer.config import TrialConfig"),
+        ("sweeps/spec/a.py", "from trainer import engine"),
+        ("trainer/a.py", "from objectives.score import Score"),
+        ("trainer/a.py", "from trainer.losses.table import LOSSES"),
+        ("objectives/a.py", "from objectives.pairwise.kernels import for_rows"),
+        ("sweeps/embeddings/a.py", "from sweeps.results.plots.style import INK"),
+    ],
+)
+def test_a_planted_reach_past_a_face_is_found(path: str, source: str) -> None:
+    assert len(reach(planted(path, source))) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("objectives/a.py", "import numpy as np"),
+        ("objectives/a.py", "import os, pydantic"),
+        ("trainer/engine.py", "from ray import tune"),
+        ("trainer/engine.py", "import mlflow"),
+        ("trainer/engine.py", "import pytorch_metric_learning"),
+        ("sweeps/cli/app.py", "import ray"),
+        ("sweeps/cli/app.py", "def f():\n    import mlflow.tracking"),
+        ("sweeps/execution/run.py", "import optuna"),
+        ("sweeps/results/ranked_trials.py", "from sqlalchemy.orm import Session"),
+        ("sweeps/tracking/mirror.py", "from alembic import command"),
+        ("sweeps/search/study.py", "from ray.tune.search import Searcher"),
+        ("sweeps/results/ranked_trials.py", "import torch"),
+        ("sweeps/execution/run.py", "from rich.console import Console"),
+        ("sweeps/embeddings/reading.py", "import matplotlib"),
+    ],
+)
+def test_a_planted_library_is_found(path: str, source: str) -> None:
+    assert len(libraries(planted(path, source))) == 1
+
+
+def test_a_planted_circle_is_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="in a circle: a, b"):
+        floors({"a": {"b"}, "b": {"a"}})
+    assert floors({"a": {"b"}, "b": set(), "c": {"a", "b"}}) == [["b"], ["a"], ["c"]]
 
 
 @pytest.mark.parametrize(
     ("path", "source"),
     [
         ("objectives/a.py", "import math, torch.nn\nfrom . import errors\nfrom .errors import E"),
-        ("objectives/a.py", "from objectives.errors import InputError"),
-        ("trainer/data/a.py", "import timm\nfrom ..losses import tcm\nfrom objectives import opis"),
-        ("sweeps/search.py", "import optuna, ray.tune\nfrom trainer import config"),
-        ("sweeps/tracking.py", "from mlflow import MlflowClient\nfrom . import store"),
-        ("sweeps/migrations/versions/one.py", "from alembic import op\nimport sqlalchemy as sa"),
-        ("sweeps/store.py", "from sqlalchemy import select\nfrom ._x import rays"),
+        ("objectives/score.py", "from objectives.pairwise import Classes"),
+        ("objectives/pairwise/a.py", "import numba\nfrom objectives.errors import InputError"),
+        ("trainer/a.py", "import timm\nfrom trainer.losses import tcm_loss"),
+        ("trainer/losses/a.py", "from trainer.strict_model import StrictModel"),
+        ("sweeps/search/study.py", "import optuna\nfrom sweeps.spec import SearchSpace"),
+        ("sweeps/execution/run.py", "import ray.tune\nfrom sweeps.results import ranked_trials"),
+        ("sweeps/embeddings/a.py", "from sweeps.results.plots import INK"),
+        ("sweeps/store/migrations/versions/a.py", "from alembic import op\nimport sqlalchemy"),
+        ("sweeps/store/store.py", "from sqlalchemy import select\nfrom sweeps.store import schema"),
     ],
 )
 def test_what_is_allowed_is_not_reported(path: str, source: str) -> None:
-    assert violations(Path(path), source) == []
+    module = planted(path, source)
+    assert order(module) + reach(module) + libraries(module) == []
 
 
 @pytest.mark.parametrize(
@@ -166,15 +349,46 @@ def test_what_is_allowed_is_not_reported(path: str, source: str) -> None:
         "from objectives import opis",
         "call(opis=1)",
         "best_opis = 1",
+        "config['batch_size']",
+        "config.loss",
+        "trial.config.get('epochs', '?')",
+        "def f(margin_positive): ...",
+        "x = 'the learning_rate of it'",
+        "TCM_FIELDS = 1",
+        "is_tcm = True",
+        "print('TCM weight 0')",
     ],
 )
-def test_a_planted_metric_name_is_found(source: str) -> None:
-    assert metric_names(Path("sweeps/a.py"), source)
+def test_a_planted_name_is_found(source: str) -> None:
+    assert names(planted("sweeps/a.py", source))
 
 
 @pytest.mark.parametrize(
     "source",
-    ['"""Such as ``recall_at_1``."""', "x = 'OPIS'", "copist = 'copist'", "DEFAULT_OBJECTIVES"],
+    [
+        '"""Such as ``recall_at_1``."""',
+        "x = 'OPIS'",
+        "copist = 'copist'",
+        "DEFAULT_OBJECTIVES",
+        "last_epoch = 1",
+        "closs = seed = 0",
+        "version('tcm-sweeps')",
+    ],
 )
 def test_other_names_are_not_reported(source: str) -> None:
-    assert metric_names(Path("sweeps/a.py"), source) == []
+    assert names(planted("sweeps/a.py", source)) == []
+
+
+@pytest.mark.parametrize(
+    "source", ["print(1)", "raise InputError('--pick: no')", "x = f'{y} with --home'"]
+)
+def test_a_planted_voice_is_found(source: str) -> None:
+    assert len(voices(planted("sweeps/store/a.py", source))) == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    ['"""What it does."""', '"""A."""\nclass B:\n    """How to."""', '"""A."""\nclass B: ...'],
+)
+def test_a_planted_first_line_is_found(source: str) -> None:
+    assert len(first_lines(planted("sweeps/store/a.py", source))) == 1

@@ -131,6 +131,12 @@ class TunedMargins(StrictModel):
                 )
         return self
 
+    def __str__(self) -> str:
+        if self.config.is_control:
+            return "a control, without TCM"
+        margins = (self.margin_positive, self.margin_negative)
+        return "margin_positive {:.3f}, margin_negative {:.3f}".format(*margins)
+
     def build_loss(self, *, num_classes: int | None = None) -> EmbeddingLoss:
         """Return the base loss with its TCM term.
 

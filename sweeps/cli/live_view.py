@@ -1,7 +1,8 @@
-"""The live view of a running sweep in the terminal."""
+"""Live view of a running sweep in the terminal."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -11,14 +12,46 @@ from rich.table import Table
 from rich.text import Text
 
 from objectives import Objective
-from sweeps.records import MeasurementRecord, TrialRecord, TrialState
-from sweeps.report import Front, build_front
-from sweeps.store import Store
-from sweeps.tables import describe_sampled, format_value, objective_heading
+from sweeps.cli.tables import describe_sampled, epochs_done, format_value, objective_heading
+from sweeps.execution import RunningSweep, SweepCallback
+from sweeps.results import RankedTrials, final_measurements, rank_trials
+from sweeps.store import MeasurementRecord, Store, TrialRecord, TrialState
 
-__all__ = ["LiveProgress"]
+__all__ = ["LiveProgress", "LiveView"]
 
 _REFRESH_SECONDS = 0.5
+
+
+class LiveView(SweepCallback):
+    """Live view of whatever sweep it is handed to.
+
+    Args:
+        console: Where to show it.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._ends = ExitStack()
+
+    def on_sweep_start(self, sweep: RunningSweep) -> None:
+        """Begin to show it."""
+        self._progress = self._ends.enter_context(
+            LiveProgress(
+                self._console,
+                store=sweep.store,
+                sweep=sweep.name,
+                objectives=sweep.objectives,
+                total=sweep.total,
+            )
+        )
+
+    def on_trial_event(self) -> None:
+        """Show the present state, at most twice a second."""
+        self._progress.refresh()
+
+    def on_sweep_end(self) -> None:
+        """Show the last state, and give the terminal back."""
+        self._ends.close()
 
 
 class LiveProgress:
@@ -88,29 +121,29 @@ class LiveProgress:
         self._due = now + _REFRESH_SECONDS
         trials = self._store.trials(self._sweep)
         measurements = self._store.measurements(self._sweep)
+        last = {number: held[-1] for number, held in final_measurements(measurements).items()}
         ended = [trial for trial in trials if trial.state is not TrialState.RUNNING]
         self._bar.update(self._task, completed=len(ended))
         if self._live.is_started:
-            front = build_front(self._sweep, self._objectives, trials, measurements)
-            running = self._running(trials, measurements)
-            self._live.update(Group(self._bar, running, _summary(front)), refresh=True)
+            ranked = rank_trials(self._sweep, self._objectives, trials, measurements)
+            running = self._running(trials, last)
+            self._live.update(Group(self._bar, running, _summary(ranked)), refresh=True)
         else:
-            self._print_ended(ended, measurements)
+            self._print_ended(ended, last)
 
     def _running(
-        self, trials: Sequence[TrialRecord], measurements: Sequence[MeasurementRecord]
+        self, trials: Sequence[TrialRecord], last: Mapping[int, MeasurementRecord]
     ) -> RenderableType:
         table = Table(box=None, padding=(0, 2, 0, 0), expand=True)
         for heading in ("trial", "epoch", *map(objective_heading, self._objectives)):
             table.add_column(heading, no_wrap=True, min_width=len(heading))
         table.add_column("sampled", no_wrap=True, overflow="ellipsis", ratio=1)
-        last = {measurement.number: measurement for measurement in measurements}
         for trial in trials:
             if trial.state is TrialState.RUNNING:
                 measured = last.get(trial.number)
                 table.add_row(
                     str(trial.number),
-                    f"{measured.epoch if measured else 0}/{trial.config.get('epochs', '?')}",
+                    epochs_done(trial, measured),
                     *self._values(measured),
                     describe_sampled(trial.sampled, control=trial.control),
                 )
@@ -121,9 +154,8 @@ class LiveProgress:
         return [format_value(metrics.get(objective.name)) for objective in self._objectives]
 
     def _print_ended(
-        self, ended: Sequence[TrialRecord], measurements: Sequence[MeasurementRecord]
+        self, ended: Sequence[TrialRecord], last: Mapping[int, MeasurementRecord]
     ) -> None:
-        last = {measurement.number: measurement for measurement in measurements}
         for trial in ended:
             if trial.number not in self._printed:
                 self._printed.add(trial.number)
@@ -138,13 +170,13 @@ class LiveProgress:
                 )
 
 
-def _summary(front: Front) -> Text:
-    if not front.rows:
+def _summary(ranked: RankedTrials) -> Text:
+    if not ranked.trials:
         return Text("no trial has finished yet", style="dim")
     parts = []
-    for objective in front.objectives:
-        best = min(front.rows, key=lambda row: objective.sign * row.values[objective.name])
+    for objective in ranked.objectives:
+        best = min(ranked.trials, key=lambda trial: objective.sign * trial.values[objective.name])
         value = format_value(best.values[objective.name])
         parts.append(f"best {objective.label} {value} (trial {best.number})")
-    parts.append(f"front: {len(front.members)} trials, hypervolume {front.hypervolume:.4f}")
+    parts.append(f"front: {len(ranked.front)} trials, hypervolume {ranked.hypervolume:.4f}")
     return Text("  ·  ".join(parts))

@@ -1,9 +1,12 @@
-"""The options that several commands share, and the many of ``sweeps score``."""
+"""Options that several commands share, and the many of ``sweeps score``."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+
+if TYPE_CHECKING:
+    from sweeps.store import Store  # imports SQLAlchemy
 
 __all__ = [
     "DEFAULT_HOME",
@@ -25,6 +28,7 @@ __all__ = [
     "StoreOption",
     "ThresholdsOption",
     "TrackingOption",
+    "stored",
 ]
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the sweep.")]
@@ -109,3 +113,15 @@ PlotOption = Annotated[
         metavar="FILE.png", help="Also draw the classes' utility curves (or .svg, or .pdf)."
     ),
 ]
+
+
+def stored(home: Path, url: str | None) -> "Store":
+    """Open the store that ``--store`` and ``--home`` name, without making one.
+
+    Raises:
+        InputError: It is not there, or cannot be opened.
+    """
+    from sweeps.home import Home
+    from sweeps.store import open_store
+
+    return open_store(url or Home(path=home).store_url)

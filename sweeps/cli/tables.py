@@ -1,4 +1,4 @@
-"""How values, trials and fronts are written in the terminal."""
+"""Tables for the terminal: values, trials, fronts and sweeps."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from objectives import Objective
-from sweeps.records import MeasurementRecord, SweepRecord, TrialRecord
-from sweeps.report import Front, FrontRow
+from sweeps.results import RankedTrial, RankedTrials, final_measurements
+from sweeps.store import MeasurementRecord, SweepRecord, TrialRecord
 
 __all__ = [
     "describe_sampled",
+    "epochs_done",
     "format_value",
     "front_table",
     "metrics_table",
@@ -44,61 +45,76 @@ def describe_sampled(sampled: Mapping[str, Any], *, control: bool) -> str:
     return " ".join(["(control)", *fields] if control else fields)
 
 
-def front_table(front: Front, *, width: int, every_trial: bool = False) -> Table:
+def front_table(ranked: RankedTrials, *, width: int, every_trial: bool = False) -> Table:
     """Tabulate the front, or all finished trials by rank; the knee and controls are marked.
 
     Sampled fields have a column each where `width` characters allow it, else one for all.
     """
-    rows = front.rows if every_trial else front.members
-    sampled = {name for row in rows for name in row.sampled}
-    names = [name for name in (rows[0].config if rows else ()) if name in sampled]
-    table = _front_frame(front, every_trial=every_trial)
-    wide = _front_frame(front, every_trial=every_trial)
+    trials = ranked.trials if every_trial else ranked.front
+    sampled = {name for trial in trials for name in trial.sampled}
+    names = [name for name in (trials[0].config if trials else ()) if name in sampled]
+    table = _front_frame(ranked, every_trial=every_trial)
+    wide = _front_frame(ranked, every_trial=every_trial)
     table.add_column("sampled", overflow="fold", min_width=28)
     for name in names:
         wide.add_column(name.replace("_", "\n"), justify="right", no_wrap=True)
-    for row in rows:
-        style = "bold green" if row.number == front.knee else ""
-        cells = _front_cells(front, row, every_trial=every_trial)
-        table.add_row(*cells, describe_sampled(row.sampled, control=False), style=style)
-        wide.add_row(*cells, *(_cell(row.sampled.get(name)) for name in names), style=style)
+    for trial in trials:
+        style = "bold green" if trial.number == ranked.knee else ""
+        cells = _front_cells(ranked, trial, every_trial=every_trial)
+        table.add_row(*cells, describe_sampled(trial.sampled, control=False), style=style)
+        wide.add_row(*cells, *(_cell(trial.sampled.get(name)) for name in names), style=style)
     fits = Console(width=10_000).measure(wide).maximum <= width
     return wide if fits else table
 
 
-def _front_frame(front: Front, *, every_trial: bool) -> Table:
-    title = f"{front.sweep}: {len(front.members)} of {len(front.rows)} finished trials on the front"
+def _front_frame(ranked: RankedTrials, *, every_trial: bool) -> Table:
+    title = (
+        f"{ranked.sweep}: {len(ranked.front)} of {len(ranked.trials)} finished trials on the front"
+    )
     table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
     table.pad_edge = False
     table.add_column("trial", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    for heading in (*["rank"] * every_trial, *map(objective_heading, front.objectives)):
+    for heading in (*["rank"] * every_trial, *map(objective_heading, ranked.objectives)):
         table.add_column(heading, justify="right", no_wrap=True)
     return table
 
 
-def _front_cells(front: Front, row: FrontRow, *, every_trial: bool) -> list[str]:
-    marks = ["knee"] * (row.number == front.knee) + ["control"] * row.control
-    values = [format_value(row.values[objective.name]) for objective in front.objectives]
-    return [str(row.number), " ".join(marks), *([str(row.rank)] if every_trial else []), *values]
+def _front_cells(ranked: RankedTrials, trial: RankedTrial, *, every_trial: bool) -> list[str]:
+    marks = ["knee"] * (trial.number == ranked.knee) + ["control"] * trial.control
+    values = [format_value(trial.values[objective.name]) for objective in ranked.objectives]
+    return [
+        str(trial.number),
+        " ".join(marks),
+        *([str(trial.rank)] if every_trial else []),
+        *values,
+    ]
+
+
+def epochs_done(trial: TrialRecord, measured: MeasurementRecord | None) -> str:
+    """Write the epoch that a trial has reached, of how many."""
+    return f"{measured.epoch if measured else 0}/{trial.last_epoch or '?'}"
 
 
 def status_table(
-    sweep: SweepRecord, trials: Sequence[TrialRecord], last: Mapping[int, MeasurementRecord]
+    sweep: SweepRecord,
+    trials: Sequence[TrialRecord],
+    measurements: Sequence[MeasurementRecord],
 ) -> Table:
     """Tabulate the trials of a sweep with the epoch that each has reached."""
+    final = final_measurements(measurements)
     title = f"{sweep.name}: {sweep.state.value}, created {sweep.created_at:%Y-%m-%d %H:%M} UTC"
     table = Table(title=title, title_justify="left", header_style="bold")
     for heading in ("trial", "state", "epoch"):
         table.add_column(heading, no_wrap=True)
     table.add_column("why it failed, and what was sampled")
     for trial in trials:
-        measured = last.get(trial.number)
+        measured = final.get(trial.number)
         sampled = describe_sampled(trial.sampled, control=trial.control)
         table.add_row(
             str(trial.number),
             trial.state.value,
-            f"{measured.epoch if measured else 0}/{trial.config.get('epochs', '?')}",
+            epochs_done(trial, measured[-1] if measured else None),
             escape("  ".join(filter(None, (trial.reason, sampled)))),
         )
     return table
@@ -127,8 +143,8 @@ def sweeps_table(rows: Sequence[tuple[SweepRecord, Mapping[str, int]]]) -> Table
     for heading in ("sweep", "state", "created (UTC)", "data", "objectives", "trials"):
         table.add_column(heading)
     for sweep, counts in rows:
-        data = sweep.spec["data"]
-        source = data.get("name") or data.get("folder") or data.get("table")
+        # Its first key names the source.
+        source = next(filter(None, (sweep.spec.get("data") or {}).values()), "")
         states = ", ".join(f"{count} {state.lower()}" for state, count in counts.items())
         table.add_row(
             sweep.name,

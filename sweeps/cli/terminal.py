@@ -1,4 +1,4 @@
-"""Where the commands write: tables and lines for people, JSON for machines."""
+"""Terminal that the commands write to: tables and lines for people, JSON for machines."""
 
 import json
 import math

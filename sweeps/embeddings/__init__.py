@@ -1,6 +1,5 @@
-"""Reading embeddings that some other program wrote."""
+"""Embeddings that some other program wrote: readers, scores, and the picture of a score."""
 
-from sweeps.embeddings.labelled import Embeddings
-from sweeps.embeddings.reading import SUFFIXES, read_embeddings
+import lazy_loader as lazy
 
-__all__ = ["SUFFIXES", "Embeddings", "read_embeddings"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

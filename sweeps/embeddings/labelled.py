@@ -1,4 +1,4 @@
-"""What every reader shares: the result, numbered labels, and how a column is found."""
+"""Labelled embeddings: the result of every reader, and the parts that the readers share."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ LABELS: Final = ("labels", "label")
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """Which columns of a Parquet file, or arrays of an ``.npz`` file, to read.
+    """Names of the columns of a Parquet file, or arrays of an ``.npz`` file, to read.
 
     Attributes:
         embeddings: Name of the column of embeddings; None for one of the usual names.
@@ -115,7 +115,8 @@ def find_column(
     if len(found) > 1:
         raise InputError(
             f"{path}: there are both {' and '.join(map(repr, found))}; "
-            f"say which with --{usual[1]}-column"
+            f"say which with {usual[1]}_column",
+            field=[f"{usual[1]}_column"],
         )
     if not found:
         wanted = repr(given) if given else " or ".join(map(repr, usual))

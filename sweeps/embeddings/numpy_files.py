@@ -1,4 +1,4 @@
-"""Reading ``.npz`` and ``.npy`` files piece by piece."""
+"""Readers of ``.npz`` and ``.npy`` files, piece by piece."""
 
 import math
 import zipfile

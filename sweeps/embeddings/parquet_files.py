@@ -1,4 +1,4 @@
-"""Reading Parquet files batch by batch."""
+"""Reader of Parquet files, batch by batch."""
 
 from pathlib import Path
 from typing import Any, Final

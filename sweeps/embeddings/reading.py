@@ -1,4 +1,4 @@
-"""Reading embeddings from a file, by its suffix."""
+"""Reader of embeddings from a file, by its suffix."""
 
 from pathlib import Path
 from typing import Final
@@ -41,17 +41,18 @@ def read_embeddings(
             f"{path}: embeddings are read from .npz files, pairs of .npy files and .parquet files"
         )
     if suffix == ".npy":
-        for option, name in (("embedding", embedding_column), ("label", label_column)):
+        columns = {"embedding_column": embedding_column, "label_column": label_column}
+        for field, name in columns.items():
             if name is not None:
-                raise InputError(f"--{option}-column: {path} has no columns to choose from")
+                raise InputError(f"{path} has no columns to choose from", field=field)
         if labels is None:
             raise InputError(f"{path}: a second .npy file, of the labels, must follow")
         return read_npy_pair(path, labels, progress)
     if labels is not None:
         raise InputError(f"{labels}: {path.name} has the labels too, so no second file is read")
-    columns = Columns(embeddings=embedding_column, labels=label_column)
+    named = Columns(embeddings=embedding_column, labels=label_column)
     if suffix == ".npz":
-        return read_npz(path, columns, progress)
+        return read_npz(path, named, progress)
     from sweeps.embeddings.parquet_files import read_parquet  # pyarrow is slow to import
 
-    return read_parquet(path, columns, progress)
+    return read_parquet(path, named, progress)

@@ -1,21 +1,17 @@
 """Utility curves of the classes, after Figure 2 of Zhang et al. (ICLR 2024, arXiv 2307.04047)."""
 
-import io
 import math
 from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
 
 from objectives import DEFAULT_OBJECTIVES, OBJECTIVES, Score
-from sweeps.plots.layout import FRONT, GRID, INK, KNEE
+from sweeps.results.plots import FRONT, INK, KNEE, empty_figure, encoded_picture, frame_axes
 
 __all__ = ["utility_plot"]
 
-_DPI: Final = 150
 # Beyond this many, curves are a haze, and only the means of groups of classes can be told apart.
 _MOST_CURVES: Final = 200
 _GROUPS: Final = 10
@@ -33,13 +29,12 @@ def utility_plot(score: Score, *, title: str, file_format: str) -> bytes:
         title: What was scored.
         file_format: ``png`` (1200 x 900 pixels), ``svg`` or ``pdf``.
     """
-    figure = Figure(figsize=(8, 6), dpi=_DPI)
-    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.1)
-    FigureCanvasAgg(figure)
-    ax = figure.add_subplot()
+    figure, ax = empty_figure()
     distance, curves = score.thresholds.cpu().numpy(), score.utility.cpu().numpy()
     drawn = curves.size > 0 and bool(np.isfinite(curves).all())
-    _frame(ax, title, _subtitle(score))
+    frame_axes(
+        ax, title=title, subtitle=_subtitle(score), x="distance d", y="utility U(d)", room=14
+    )
     if drawn:
         # The best class first, so that the worst tenth begins where 10%-OPIS has it begin.
         worth = score.per_class()["utility"].cpu().numpy()
@@ -53,9 +48,7 @@ def utility_plot(score: Score, *, title: str, file_format: str) -> bytes:
         figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9.5)
     else:
         ax.text(0.5, 0.5, "no class has a utility", transform=ax.transAxes, ha="center", size=12)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=file_format, dpi=_DPI, facecolor="white")
-    return buffer.getvalue()
+    return encoded_picture(figure, file_format=file_format)
 
 
 def _subtitle(score: Score) -> str:
@@ -158,26 +151,3 @@ def _marks(ax: Axes, score: Score) -> None:
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
             zorder=7,
         )
-
-
-def _frame(ax: Axes, title: str, subtitle: str) -> None:
-    # A file's name may hold a dollar sign or an underscore; neither is mathematics here.
-    ax.set_title(
-        title, loc="left", fontsize=14, fontweight="bold", color=INK, pad=38, parse_math=False
-    )
-    ax.annotate(
-        subtitle,
-        (0, 1),
-        (0, 21),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        fontsize=10,
-        color="#555555",
-    )
-    ax.set_xlabel("distance d", fontsize=11, color=INK, labelpad=8)
-    ax.set_ylabel("utility U(d)", fontsize=11, color=INK, labelpad=8)
-    ax.grid(color=GRID, linewidth=0.8)
-    ax.set_axisbelow(True)
-    ax.tick_params(colors=INK, labelsize=10, length=0)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color("#888888")

@@ -1,14 +1,15 @@
-"""From Ray's events to the store."""
+"""Recorder of Ray's events in the store."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from ray import cloudpickle, tune
 
-from sweeps.progress import LiveProgress
-from sweeps.records import TrialState
-from sweeps.store import Store
+from sweeps.execution.callback import SweepCallback
+from sweeps.spec import Workload
+from sweeps.store import Store, TrialState
 
 __all__ = ["Recorder"]
 
@@ -21,18 +22,22 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
     Args:
         store: The record.
         sweep: Name of the sweep.
-        progress: Refreshed after each event.
+        workload: The kind of its trials.
+        callbacks: Called after each event.
     """
 
-    def __init__(self, store: Store, sweep: str, progress: LiveProgress) -> None:
+    def __init__(
+        self, store: Store, sweep: str, workload: Workload, callbacks: Sequence[SweepCallback]
+    ) -> None:
         self._store = store
         self._sweep = sweep
-        self._progress = progress
+        self._workload = workload
+        self._callbacks = callbacks
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Record a trial as RUNNING."""
         self._add(trial)
-        self._progress.refresh()
+        self._call_back()
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -51,13 +56,13 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
                 split=measured.split,
                 metrics=measured.metrics,
             )
-        self._progress.refresh()
+        self._call_back()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Record a trial as COMPLETE."""
         if not trial.last_result["failure"]:
             self._store.finish_trial(self._sweep, trial.config["number"], TrialState.COMPLETE)
-        self._progress.refresh()
+        self._call_back()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Record a trial as FAILED, with the actor's last words."""
@@ -65,16 +70,22 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
         self._add(trial)
         number = trial.config["number"]
         self._store.finish_trial(self._sweep, number, TrialState.FAILED, _reason(trial))
-        self._progress.refresh()
+        self._call_back()
 
     def _add(self, trial: Any) -> None:
+        config = self._workload.config.model_validate(trial.config["config"])
         self._store.add_trial(
             self._sweep,
             trial.config["number"],
-            config=trial.config["trial"],
+            config=trial.config["config"],
             sampled=trial.config["sampled"],
             control=trial.config["control"],
+            last_epoch=self._workload.last_epoch(config),
         )
+
+    def _call_back(self) -> None:
+        for callback in self._callbacks:
+            callback.on_trial_event()
 
 
 def _reason(trial: Any) -> str:

@@ -1,40 +1,30 @@
-"""One trial as Ray runs it: an actor that is reused for trial after trial."""
+"""Trials as Ray runs them: actors that are reused for trial after trial."""
 
+import json
 from functools import lru_cache
 from typing import Any
 
-import ray
-import torch
+from pydantic import TypeAdapter
 from ray import tune
 
-from objectives import Calibration, InputError
-from trainer import (
-    DataConfig,
-    SplitDataset,
-    TrainingRun,
-    TrialConfig,
-    TrialFailed,
-    keep_freed_memory,
-    load_data,
-)
+from objectives import InputError
+from sweeps.spec import Data, Resources, Run, load_workload
+from trainer import TrialFailed
 
 __all__ = ["TrialTrainable"]
 
 
 class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
-    """Trains one configuration; each step is an epoch and returns its measurement.
+    """Trains one configuration; each step is a rung and returns its measurement.
 
-    The configuration is the searcher's suggestion plus ``data``, ``fingerprint``,
-    ``calibration`` and ``threads``.
+    The configuration is the searcher's suggestion plus ``workload``, ``data``, ``fingerprint``,
+    ``scoring`` and ``resources``.
     A result is ``{"measurement": Measurement | None, "failure": str | None, "done": bool}``: a
     trial that cannot be scored ends with its reason, and the actor lives on.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
         """Begin the first trial."""
-        # Ray hands a fresh actor one CPU's worth of work; torch would take every core.
-        torch.set_num_threads(config["threads"])
-        keep_freed_memory()
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -43,38 +33,39 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train and measure one epoch."""
+        """Train to the next rung and measure."""
         try:
-            measurement = self._started().advance()
+            run = self._started()
+            measurement = run.advance()
         except (TrialFailed, InputError) as failure:
             return {"measurement": None, "failure": str(failure), "done": True}
-        done = measurement.epoch >= self._config["trial"]["epochs"]
+        done = measurement.epoch >= self._last_epoch
         return {"measurement": measurement, "failure": None, "done": done}
 
     def _begin(self, config: dict[str, Any]) -> None:
         self._config = config
-        self._trial: TrainingRun | None = None
+        self._run: Run | None = None
 
-    def _started(self) -> TrainingRun:
-        if self._trial is None:
-            data = _load_once(DataConfig.model_validate(self._config["data"]))
+    def _started(self) -> Run:
+        if self._run is None:
+            workload = load_workload(self._config["workload"])
+            data = _open_once(self._config["workload"], json.dumps(self._config["data"]))
             if data.fingerprint != self._config["fingerprint"]:
                 raise TrialFailed("the data are not those that the sweep began with")
-            self._trial = TrainingRun(
-                TrialConfig.model_validate(self._config["trial"]),
-                data,
-                device=_device(),
-                calibration=Calibration(**self._config["calibration"]),
-            )
-        return self._trial
+            config = workload.config.model_validate(self._config["config"])
+            self._last_epoch = workload.last_epoch(config)
+            scoring = _section(workload.scoring, self._config["scoring"])
+            resources = Resources.model_validate(self._config["resources"])
+            self._run = workload.start(config, data, scoring, resources)
+        return self._run
 
 
 @lru_cache(maxsize=1)
-def _load_once(config: DataConfig) -> SplitDataset:
-    return load_data(config)
+def _open_once(workload: str, data: str) -> Data:
+    """Open the data of this process's trials, which are the same in every one of them."""
+    kind = load_workload(workload)
+    return kind.open_data(_section(kind.data, json.loads(data)))
 
 
-def _device() -> torch.device:
-    """CUDA where Ray gave this actor a GPU, the CPU everywhere else."""
-    given = ray.get_runtime_context().get_accelerator_ids().get("GPU")
-    return torch.device("cuda" if given else "cpu")
+def _section(model: type[Any] | None, raw: Any) -> Any:
+    return None if model is None else TypeAdapter(model).validate_python(raw)

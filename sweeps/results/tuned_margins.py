@@ -1,24 +1,20 @@
-"""From a front to a file of tuned margins."""
+"""Tuned margins of a front: the choice of a trial, and the file that is made of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from pydantic import BaseModel
 
 from objectives import InputError, Objective
-from sweeps.records import MeasurementRecord, SweepRecord
-from sweeps.report import SPLIT, Front, FrontRow
-from trainer import (
-    TCM_FIELDS,
-    Comparison,
-    OperatingPoint,
-    TrialConfig,
-    TunedData,
-    TunedMargins,
-)
+from sweeps.files import write_whole
+from sweeps.results.final_values import SPLIT, final_measurements
+from sweeps.results.ranked_trials import RankedTrial, RankedTrials, ranked_trials
+from sweeps.spec import ControlTrial, PickedTrial, Workload, workload_of
+from sweeps.store import MeasurementRecord, Store, SweepRecord
 
-__all__ = ["KNEE", "export_margins", "pick_trial", "picks", "write_margins"]
+__all__ = ["KNEE", "export_margins", "pick_trial", "picks", "tuned_margins", "write_margins"]
 
 KNEE: Final = "knee"
 
@@ -29,124 +25,126 @@ def picks(objectives: tuple[Objective, Objective]) -> tuple[str, ...]:
     return (KNEE, *dict.fromkeys(names))
 
 
-def pick_trial(front: Front, pick: str) -> FrontRow:
+def pick_trial(ranked: RankedTrials, pick: str) -> RankedTrial:
     """Return the trial that a pick means: of the front, or any completed one by its number.
 
     Raises:
         InputError: The pick is unknown, or no trial has finished.
     """
-    if not front.members:
-        raise InputError(f"{front.sweep}: no trial has completed, so there is nothing to export")
+    if not ranked.front:
+        raise InputError(f"{ranked.sweep}: no trial has completed, so there is nothing to export")
     if pick.isdigit():
-        chosen = next((row for row in front.rows if row.number == int(pick)), None)
+        chosen = next((trial for trial in ranked.trials if trial.number == int(pick)), None)
         if chosen is None:
-            raise InputError(f"--pick: trial {pick} of {front.sweep} has not completed")
+            raise InputError(f"trial {pick} of {ranked.sweep} has not completed", field="pick")
         return chosen
     if pick == KNEE:
-        return next(row for row in front.members if row.number == front.knee)
-    for objective in front.objectives:
+        return next(trial for trial in ranked.front if trial.number == ranked.knee)
+    for objective in ranked.objectives:
         if pick in (objective.aspect, objective.name):
             # On a front the best of one objective is one trial, or several equal ones.
-            return min(front.members, key=lambda row: objective.sign * row.values[objective.name])
-    known = ", ".join(picks(front.objectives))
-    raise InputError(f"--pick: {pick!r} is not one of {known}, nor a trial's number")
+            return min(
+                ranked.front, key=lambda trial: objective.sign * trial.values[objective.name]
+            )
+    known = ", ".join(picks(ranked.objectives))
+    raise InputError(f"{pick!r} is not one of {known}, nor a trial's number", field="pick")
 
 
-def export_margins(
-    sweep: SweepRecord,
-    front: Front,
-    measurements: tuple[MeasurementRecord, ...],
-    *,
-    pick: str,
-) -> TunedMargins:
-    """Gather all that a training script needs of one trial of the front.
+def export_margins(store: Store, sweep: str, *, pick: str = KNEE) -> BaseModel:
+    """Gather all that a training script needs of one trial of a sweep.
+
+    Args:
+        store: The record.
+        sweep: Name of the sweep.
+        pick: As `pick_trial`.
+
+    Returns:
+        The export of the sweep's workload: for metric learning a `trainer.TunedMargins`.
 
     Raises:
-        InputError: As `pick_trial`.
+        InputError: As `pick_trial`, there is no such sweep, or its workload exports nothing.
     """
-    row = pick_trial(front, pick)
-    config = TrialConfig.model_validate(row.config)
-    own = [m for m in measurements if m.number == row.number and m.split == SPLIT]
-    epoch = max(m.epoch for m in own)
-    return TunedMargins(
+    ranked, measurements = ranked_trials(store, sweep), store.measurements(sweep)
+    return tuned_margins(store.sweep(sweep), ranked, measurements, pick=pick)
+
+
+def tuned_margins(
+    sweep: SweepRecord,
+    ranked: RankedTrials,
+    measurements: Iterable[MeasurementRecord],
+    *,
+    pick: str,
+) -> BaseModel:
+    """Return the export of a picked trial, from what `export_margins` reads.
+
+    Raises:
+        InputError: As `export_margins`.
+    """
+    workload = workload_of(sweep.spec)
+    if workload.export is None:
+        raise InputError(f"{sweep.name}: its workload exports nothing")
+    chosen = pick_trial(ranked, pick)
+    final = final_measurements(measurements)[chosen.number]
+    picked = PickedTrial(
         sweep=sweep.name,
-        trial=row.number,
+        number=chosen.number,
         pick=pick,
-        loss=config.loss,
-        margin_positive=config.margin_positive,
-        margin_negative=config.margin_negative,
-        weight_positive=config.weight_positive,
-        weight_negative=config.weight_negative,
-        batch_size=config.batch_size,
-        samples_per_class=config.samples_per_class,
-        config=config,
-        metrics=dict(row.values),
+        config=chosen.config,
+        metrics=dict(chosen.values),
         split=SPLIT,
-        epoch=epoch,
-        seeds=tuple(m.seed for m in own if m.epoch == epoch),
-        control=_comparison(front, row, config.loss),
-        operating_point=_operating_point(row.values, sweep.spec["scoring"]),
-        data=TunedData(
-            source=sweep.spec["data"],
-            fingerprint=sweep.provenance["data"]["fingerprint"],
-            train_classes=sweep.provenance["data"]["train_classes"],
-        ),
-        provenance=_provenance(sweep, front),
+        epoch=final[0].epoch,
+        seeds=tuple(measurement.seed for measurement in final),
+        control=_control(ranked, chosen, workload),
+        spec=sweep.spec,
+        provenance=_provenance(sweep, ranked),
     )
+    return workload.export(picked)
 
 
-def write_margins(margins: TunedMargins, path: Path) -> None:
+def write_margins(margins: BaseModel, path: Path) -> None:
     """Write the file whole, or not at all.
 
     Raises:
         InputError: It cannot be written.
     """
     text = yaml.safe_dump(margins.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, text.encode())
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+        raise InputError(f"cannot be written ({error.strerror})", file=path) from None
 
 
-def _comparison(front: Front, row: FrontRow, loss: str) -> Comparison | None:
-    control = next((c for c in front.controls if c.config["loss"] == loss), None)
+def _control(ranked: RankedTrials, chosen: RankedTrial, workload: Workload) -> ControlTrial | None:
+    """Return the control of the same kind; its other fields may differ."""
+    rule = workload.rules.control
+    if rule is None:
+        return None
+    kind = rule.each
+    same = (c for c in ranked.controls if kind is None or c.config[kind] == chosen.config[kind])
+    control = next(same, None)
     if control is None:
         return None
-    names = [objective.name for objective in front.objectives]
-    return Comparison(
-        trial=control.number,
+    names = [objective.name for objective in ranked.objectives]
+    return ControlTrial(
+        number=control.number,
+        config=control.config,
         metrics=dict(control.values),
-        difference={name: row.values[name] - control.values[name] for name in names},
+        difference={name: chosen.values[name] - control.values[name] for name in names},
         differs_in={
             name: {"tuned": value, "control": control.config[name]}
-            for name, value in row.config.items()
-            if name not in TCM_FIELDS and value != control.config[name]
+            for name, value in chosen.config.items()
+            if name not in rule.left_out and value != control.config[name]
         },
     )
 
 
-def _operating_point(values: Mapping[str, float], scoring: Mapping[str, Any]) -> OperatingPoint:
-    distance = values["operating_threshold"]
-    return OperatingPoint(
-        distance=distance,
-        cosine_similarity=1 - distance**2 / 2,
-        far=scoring["operating_far"],
-        d_min=values["d_min"],
-        d_max=values["d_max"],
-        split=SPLIT,
-    )
-
-
-def _provenance(sweep: SweepRecord, front: Front) -> dict[str, Any]:
+def _provenance(sweep: SweepRecord, ranked: RankedTrials) -> dict[str, Any]:
     return {
         **sweep.provenance,
         "created_at": sweep.created_at.isoformat(timespec="seconds"),
         "sweep_state": sweep.state.value,
-        "objectives": [objective.name for objective in front.objectives],
-        "completed_trials": len(front.rows),
-        "front_trials": [member.number for member in front.members],
-        "hypervolume": front.hypervolume,
+        "objectives": [objective.name for objective in ranked.objectives],
+        "completed_trials": len(ranked.trials),
+        "front_trials": [trial.number for trial in ranked.front],
+        "hypervolume": ranked.hypervolume,
     }

@@ -1,25 +1,42 @@
-"""What a spec says of one sampled field."""
+"""Parameters of a search space: the choices or the range of one sampled field."""
 
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Protocol
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Tag, model_validator
 
-__all__ = ["Choices", "Parameter", "Range", "Scalar"]
+from trainer import StrictModel
+
+__all__ = ["Choices", "Parameter", "Range", "Scalar", "Suggest"]
 
 Scalar = bool | int | float | str
 
 
-class _Conditional(BaseModel):
-    """What choices and ranges share.
+class Suggest(Protocol):
+    """Picker of a value for a named parameter; an ``optuna.Trial`` is one."""
+
+    def suggest_categorical(self, name: str, choices: Sequence[Scalar]) -> Any:
+        """Pick one of the choices."""
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        """Pick an integer from low to high, both included."""
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """Pick a number from low to high, both included."""
+
+
+class _Conditional(StrictModel):
+    """Condition that choices and ranges share.
 
     Attributes:
         when: The parameter is sampled only where each of these categorical parameters has one of
             these values; elsewhere the trial keeps the fixed or the default value.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     when: Mapping[str, tuple[Scalar, ...]] = {}
 

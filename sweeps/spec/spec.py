@@ -1,32 +1,33 @@
-"""The spec of a sweep: what a user writes in YAML, typed and checked."""
+"""Spec of a sweep: what a user writes in YAML, typed and checked."""
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
+    TypeAdapter,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
+from pydantic_core import PydanticKnownError
 
-from objectives import (
-    DEFAULT_OBJECTIVES,
-    Calibration,
-    InputError,
-    Objective,
-    get_objective,
-    objective_pair,
-)
-from sweeps.parameters import Parameter
-from sweeps.space import SearchSpace
-from trainer import DataConfig, one_sentence
+from objectives import InputError, Objective, get_objective, objective_pair
+from sweeps.spec.parameters import Parameter
+from sweeps.spec.resources import Budget, Resources
+from sweeps.spec.space import SearchSpace
+from sweeps.spec.workload import METRIC_LEARNING, Workload, load_workload
+from trainer import StrictModel, input_error, one_sentence, read_yaml
 
-__all__ = ["Budget", "Resources", "SweepSpec", "load_spec", "rename"]
+__all__ = ["SweepSpec", "load_spec", "rename"]
+
+
+# Stands for the workload's own default.
+_DEFAULT_PAIR: Final = ("", "")
 
 
 def _usable_name(value: str) -> str:
@@ -38,52 +39,21 @@ def _usable_name(value: str) -> str:
     return value
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Budget(_Section):
-    """How much is tried.
-
-    Attributes:
-        trials: Sampled trials; the controls, one for each base loss, come on top.
-        max_concurrent: Most trials at a time; as many as the resources allow if None.
-    """
-
-    trials: Annotated[int, Field(ge=1)]
-    max_concurrent: Annotated[int, Field(ge=1)] | None = None
-
-
-class Resources(_Section):
-    """What one trial holds.
-
-    Attributes:
-        cpu: CPUs; a trial computes with as many threads.
-        gpu: GPUs, fractions allowed; with 0 the trial trains on the CPU.
-    """
-
-    cpu: Annotated[int, Field(ge=1)] = 1
-    gpu: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-
-    @model_validator(mode="after")
-    def _whole_above_one(self) -> "Resources":
-        if self.gpu > 1 and self.gpu % 1:
-            raise InputError(f"gpu ({self.gpu:g}) must be a whole number where it exceeds 1")
-        return self
-
-
-class SweepSpec(_Section):
+class SweepSpec(StrictModel):
     """A sweep: the data, what is sampled, what is fixed, and how much is tried.
 
     Attributes:
         name: Unique within a store; letters, digits, ``.``, ``_`` and ``-``.
-        data: The images and their class-disjoint split.
-        objectives: Names of two metrics (see `objectives.OBJECTIVES`).
+        workload: The kind of trial: ``metric_learning``, ``simulated``, or a `Workload` of your
+            own as ``package.module:attribute``.
+        data: What the workload opens; for metric learning a `trainer.DataConfig`, the images and
+            their class-disjoint split.
+        objectives: Names of two of the workload's objectives; it has a default.
         reference: The hypervolume's reference point, by objective; by default the worst value that
             each can take, beside which small differences of the second hardly count.
-        space: Sampled fields of `trainer.TrialConfig`: a list of choices, or a range.
-        trial: Fixed fields of `trainer.TrialConfig`.
-        scoring: Calibration range of the consistency metrics.
+        space: Sampled fields of a trial's configuration: a list of choices, or a range.
+        trial: Fixed fields of the configuration.
+        scoring: How trials are scored; for metric learning an `objectives.Calibration`.
         budget: Number of trials.
         resources: What one trial holds.
         sampler: Optuna's multi-objective TPE or NSGA-II, or random search.
@@ -94,36 +64,78 @@ class SweepSpec(_Section):
     """
 
     name: Annotated[str, AfterValidator(_usable_name)]
-    data: DataConfig
-    objectives: tuple[str, str] = DEFAULT_OBJECTIVES
-    reference: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = {}
+    workload: str = METRIC_LEARNING
+    data: Annotated[Any, Field(validate_default=True)] = None
+    objectives: Annotated[tuple[str, str], Field(validate_default=True)] = _DEFAULT_PAIR
+    reference: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
     space: dict[str, Parameter]
-    trial: dict[str, Any] = {}
-    scoring: Calibration = Calibration()
+    trial: dict[str, Any] = Field(default_factory=dict)
+    scoring: Annotated[Any, Field(validate_default=True)] = None
     budget: Budget
     resources: Resources = Resources()
     sampler: Literal["tpe", "nsgaii", "random"] = "tpe"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # what numpy takes
 
+    @field_validator("workload", mode="after")
+    @classmethod
+    def _known(cls, reference: str) -> str:
+        try:
+            load_workload(reference)
+        except InputError as error:  # which names the field, as pydantic does too
+            raise ValueError(str(error).removeprefix("workload: ")) from None
+        return reference
+
+    @field_validator("data", "scoring", mode="plain")
+    @classmethod
+    def _as_the_workload_has_it(cls, section: Any, info: ValidationInfo) -> Any:
+        if "workload" not in info.data:
+            return section  # which is at fault
+        model = getattr(load_workload(info.data["workload"]), str(info.field_name))
+        if model is None:
+            if section is not None:
+                raise ValueError("this workload takes none")
+            return None
+        if section is None:
+            if info.field_name == "data":
+                raise PydanticKnownError("missing")
+            section = {}
+        checked = TypeAdapter(model).validate_python(section)
+        folder = (info.context or {}).get("folder")
+        return checked if folder is None else _anchored(checked, folder)
+
+    @field_validator("objectives", mode="before")
+    @classmethod
+    def _default_pair(cls, names: Any, info: ValidationInfo) -> Any:
+        if names == _DEFAULT_PAIR and "workload" in info.data:
+            return load_workload(info.data["workload"]).objective_pair
+        return names
+
     @model_validator(mode="after")
     def _check(self) -> "SweepSpec":
-        if len({get_objective(name).name for name in self.objectives}) < 2:
-            raise InputError(f"objectives: {self.objectives[0]!r} is named twice")
+        known = self.kind.objectives
+        if len({get_objective(name, among=known).name for name in self.objectives}) < 2:
+            raise InputError(f"{self.objectives[0]!r} is named twice", field="objectives")
         unknown = [name for name in self.reference if name not in self.objectives]
         if unknown:
-            raise InputError(f"reference.{unknown[0]}: is not among the objectives")
+            raise InputError("is not among the objectives", field=f"reference.{unknown[0]}")
         if not self.space:
-            raise InputError("space: there is nothing to sample")
+            raise InputError("there is nothing to sample", field="space")
         self.search_space()
         return self
 
+    @property
+    def kind(self) -> Workload:
+        """The workload that `workload` names."""
+        return load_workload(self.workload)
+
     def search_space(self) -> SearchSpace:
         """Return the space that these sections describe."""
-        return SearchSpace(self.space, self.trial)
+        kind = self.kind
+        return SearchSpace(self.space, self.trial, config=kind.config, rules=kind.rules)
 
     def objective_records(self) -> tuple[Objective, Objective]:
         """Return the two objectives."""
-        return objective_pair(self.objectives, self.reference)
+        return objective_pair(self.objectives, self.reference, among=self.kind.objectives)
 
 
 def load_spec(path: Path) -> SweepSpec:
@@ -132,23 +144,13 @@ def load_spec(path: Path) -> SweepSpec:
     Raises:
         InputError: The file cannot be read, is no YAML mapping, or is not a valid spec.
     """
-    try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise InputError(f"{path}: is not valid YAML (line {line}: {error.problem})") from None
-    except (yaml.YAMLError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: is not valid YAML ({reason})") from None
+    raw = read_yaml(path)
     if not isinstance(raw, dict):
-        raise InputError(f"{path}: a spec is a mapping with the keys name, data, space, budget")
-    _anchor_paths(raw, path.resolve().parent)
+        raise InputError("a spec is a mapping with the keys name, data, space, budget", file=path)
     try:
-        return SweepSpec.model_validate(raw)
+        return SweepSpec.model_validate(raw, context={"folder": path.resolve().parent})
     except ValidationError as error:
-        raise InputError(f"{path}: {one_sentence(error)}") from None
+        raise input_error(error, file=path) from None
 
 
 def rename(spec: SweepSpec, name: str) -> SweepSpec:
@@ -160,27 +162,14 @@ def rename(spec: SweepSpec, name: str) -> SweepSpec:
     try:
         return SweepSpec.model_validate(spec.model_dump() | {"name": name})
     except ValidationError as error:
-        raise InputError(f"--name: {one_sentence(error)}") from None
+        raise InputError(one_sentence(error), field="name") from None
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that is there twice, where YAML lets the last one win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set[str]()
-        for key, _ in node.value:
-            name = str(key.value)
-            if name in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"the key {name!r} is there twice", problem_mark=key.start_mark
-                )
-            seen.add(name)
-        return super().construct_mapping(node, deep)
-
-
-def _anchor_paths(raw: dict[str, Any], folder: Path) -> None:
-    data = raw.get("data")
-    if isinstance(data, dict):
-        for key in ("folder", "table"):
-            if isinstance(data.get(key), str):
-                data[key] = str(folder / Path(data[key]).expanduser())
+def _anchored(section: Any, folder: Path) -> Any:
+    """Return the section with its relative paths taken from the folder."""
+    if not isinstance(section, BaseModel):
+        return section
+    paths = {name: value for name, value in section if isinstance(value, Path)}
+    return section.model_copy(
+        update={name: folder / path.expanduser() for name, path in paths.items()}
+    )

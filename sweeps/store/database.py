@@ -1,11 +1,11 @@
-"""Opens the store's database from a URL, whatever may be wrong with the URL."""
+"""Database of the store, opened from a URL, whatever may be wrong with the URL."""
 
 import re
 from pathlib import Path
 from typing import Any, Final
 
-from alembic.util import CommandError
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Engine, create_engine, event, inspect, make_url
+from sqlalchemy import text as sql
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -16,7 +16,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from objectives import InputError
-from sweeps.migrations import migrate
+from sweeps.store.schema import REVISION, VERSION_TABLE
 
 __all__ = ["open_database"]
 
@@ -45,20 +45,38 @@ def open_database(text: str, *, create: bool) -> Engine:
     try:
         engine = _connect(url)
         try:
-            found = migrate(engine, create=create)
+            found = _is_newest(engine) or _migrate(engine, shown, create=create)
         except BaseException:
             engine.dispose()
             raise
     except (SQLAlchemyError, ImportError, TypeError) as error:
         raise InputError(f"store: cannot open {shown}: {_reason(error)}") from error
-    except CommandError as error:
-        raise InputError(
-            f"store: {shown} is from another version of sweeps than this one: {error}"
-        ) from error
     if not found:
         engine.dispose()
         raise InputError(f"no sweeps yet: {shown} has no tables")
     return engine
+
+
+def _is_newest(engine: Engine) -> bool:
+    if not inspect(engine).has_table(VERSION_TABLE):
+        return False
+    with engine.connect() as connection:
+        query = sql(f"SELECT version_num FROM {VERSION_TABLE}")
+        return connection.scalars(query).all() == [REVISION]
+
+
+def _migrate(engine: Engine, shown: str, *, create: bool) -> bool:
+    """Bring the schema to the newest; return whether there is one now."""
+    from alembic.util import CommandError  # slow to import, and not needed most of the time
+
+    from sweeps.store.migrations import migrate
+
+    try:
+        return migrate(engine, create=create)
+    except CommandError as error:
+        raise InputError(
+            f"store: {shown} is from another version of sweeps than this one: {error}"
+        ) from error
 
 
 def _parse(text: str) -> URL:

@@ -1,4 +1,4 @@
-"""Between the store's rows and its records."""
+"""Queries of the store, and the records that its rows become."""
 
 import json
 from collections.abc import Mapping
@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, select
 
-from objectives import InputError
-from sweeps import schema
-from sweeps.records import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState
+from objectives import InputError, Objective
+from sweeps.store import schema
+from sweeps.store.records import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState
 
 __all__ = [
     "find_sweep",
@@ -35,7 +35,7 @@ def find_sweep(connection: Connection, name: str) -> Row[Any]:
 
 
 def sweep_record(row: Row[Any]) -> SweepRecord:
-    """Return a row of `sweeps.schema.sweeps` as a record."""
+    """Return a row of `sweeps.store.schema.sweeps` as a record."""
     return SweepRecord(
         name=row.name,
         spec=row.spec,
@@ -43,7 +43,15 @@ def sweep_record(row: Row[Any]) -> SweepRecord:
         state=SweepState(row.state),
         created_at=row.created_at,
         finished_at=row.finished_at,
+        recorded_objectives=_objectives(row.objectives),
     )
+
+
+def _objectives(rows: list[dict[str, Any]] | None) -> tuple[Objective, Objective] | None:
+    if rows is None:
+        return None
+    first, second = (Objective(**row) for row in rows)
+    return first, second
 
 
 def read_trials(connection: Connection, which: ColumnElement[bool]) -> tuple[TrialRecord, ...]:
@@ -59,6 +67,7 @@ def read_trials(connection: Connection, which: ColumnElement[bool]) -> tuple[Tri
             reason=row.reason,
             started_at=row.started_at,
             finished_at=row.finished_at,
+            last_epoch=row.last_epoch,
         )
         for row in connection.execute(query)
     )

@@ -1,4 +1,4 @@
-"""What the store holds, as plain frozen records."""
+"""Records of the store: sweeps, trials and measurements, plain and frozen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,11 +6,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["MeasurementRecord", "SweepRecord", "SweepState", "TrialRecord", "TrialState"]
+from objectives import Objective, objective_pair
+
+__all__ = ["MeasurementRecord", "Outbox", "SweepRecord", "SweepState", "TrialRecord", "TrialState"]
 
 
 class SweepState(StrEnum):
-    """Where a sweep stands."""
+    """State of a sweep."""
 
     RUNNING = "RUNNING"
     COMPLETE = "COMPLETE"
@@ -19,7 +21,7 @@ class SweepState(StrEnum):
 
 
 class TrialState(StrEnum):
-    """Where a trial stands; only a COMPLETE one can stand on a front."""
+    """State of a trial; only a COMPLETE one can stand on a front."""
 
     RUNNING = "RUNNING"
     COMPLETE = "COMPLETE"
@@ -38,6 +40,7 @@ class SweepRecord:
         state: Where it stands.
         created_at: When it was created, UTC.
         finished_at: When it left RUNNING, UTC.
+        recorded_objectives: Its two objectives; None in a sweep of the first schema.
     """
 
     name: str
@@ -46,6 +49,14 @@ class SweepRecord:
     state: SweepState
     created_at: datetime
     finished_at: datetime | None
+    recorded_objectives: tuple[Objective, Objective] | None = None
+
+    @property
+    def objectives(self) -> tuple[Objective, Objective]:
+        """The two objectives, first the one on the x-axis."""
+        if self.recorded_objectives is not None:
+            return self.recorded_objectives
+        return objective_pair(self.spec["objectives"], self.spec.get("reference", {}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +67,12 @@ class TrialRecord:
         number: Counts from 0 within the sweep, in the order of the suggestions.
         config: The trial's configuration as plain JSON data, defaults filled in.
         sampled: The names and values that the search space chose, a part of ``config``.
-        control: Whether this is a control (the same loss with TCM weight 0).
+        control: Whether this is a control, with what is judged switched off.
         state: Where it stands.
         reason: Why it FAILED, or was PRUNED.
         started_at: When it was suggested, UTC.
         finished_at: When it left RUNNING, UTC.
+        last_epoch: The rung at which its training ends; None where that is not known.
     """
 
     number: int
@@ -71,11 +83,12 @@ class TrialRecord:
     reason: str | None
     started_at: datetime
     finished_at: datetime | None
+    last_epoch: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class MeasurementRecord:
-    """What a trial scored at one rung, seed and split.
+    """Metrics of a trial at one rung, seed and split.
 
     Attributes:
         number: The trial's number.
@@ -92,3 +105,20 @@ class MeasurementRecord:
     split: str
     metrics: Mapping[str, float]
     recorded_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outbox:
+    """News that MLflow has not been given yet; false when there are none.
+
+    Attributes:
+        trials: New trials, and those whose state has changed, by number.
+        measurements: New measurements by number, epoch, seed and split. Each one's trial is in
+            ``trials`` or has been mirrored before.
+    """
+
+    trials: tuple[TrialRecord, ...]
+    measurements: tuple[MeasurementRecord, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.trials or self.measurements)

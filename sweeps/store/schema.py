@@ -1,4 +1,4 @@
-"""The store's tables, for SQLAlchemy; `sweeps.migrations` builds the same ones step by step."""
+"""Tables of the store, for SQLAlchemy; `sweeps.store.migrations` builds the same step by step."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 __all__ = [
     "NAME_LENGTH",
+    "REVISION",
     "VERSION_TABLE",
     "UtcDateTime",
     "measurements",
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 NAME_LENGTH: Final = 200
+# The newest migration; a database that is there already needs no Alembic, which is slow to import.
+REVISION: Final = "0002"
 # MLflow and Optuna both have an alembic_version, and Optuna has a table called trials: under names
 # of our own all three can share one database.
 VERSION_TABLE: Final = "sweep_schema_version"
@@ -66,6 +69,8 @@ sweeps: Final = Table(
     Column("name", String(NAME_LENGTH), nullable=False),
     Column("spec", JSON, nullable=False),
     Column("provenance", JSON, nullable=False),
+    # NULL in a sweep that is older than the column: its objectives are those of that time.
+    Column("objectives", JSON(none_as_null=True), nullable=True),
     Column("state", String(16), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime, nullable=True),
@@ -81,6 +86,7 @@ trials: Final = Table(
     Column("config", JSON, nullable=False),
     Column("sampled", JSON, nullable=False),
     Column("control", Boolean, nullable=False),
+    Column("last_epoch", Integer, nullable=True),
     Column("state", String(16), nullable=False),
     Column("reason", Text, nullable=True),
     Column("started_at", UtcDateTime, nullable=False),

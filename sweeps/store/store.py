@@ -1,19 +1,18 @@
-"""The record of every sweep, in SQL: only the driver writes it, and it is its own outbox."""
+"""Store of every sweep, in SQL: only the driver writes it, and it is its own outbox."""
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from sqlalchemy import ColumnElement, Engine, Table, Update, and_, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from objectives import InputError
-from sweeps import schema
-from sweeps.database import open_database
-from sweeps.records import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState
-from sweeps.rows import (
+from objectives import InputError, Objective
+from sweeps.store import schema
+from sweeps.store.database import open_database
+from sweeps.store.queries import (
     find_sweep,
     plain_json,
     read_measurements,
@@ -21,8 +20,16 @@ from sweeps.rows import (
     storable_text,
     sweep_record,
 )
+from sweeps.store.records import (
+    MeasurementRecord,
+    Outbox,
+    SweepRecord,
+    SweepState,
+    TrialRecord,
+    TrialState,
+)
 
-__all__ = ["Outbox", "Store", "utc_now"]
+__all__ = ["Store", "open_store", "utc_now"]
 
 _SWEEPS: Final = schema.sweeps.c
 _TRIALS: Final = schema.trials.c
@@ -33,23 +40,6 @@ _KEYS: Final = ("number", "epoch", "seed", "split")
 def utc_now() -> datetime:
     """Return the present moment in UTC."""
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outbox:
-    """What MLflow has not been given yet; false when there is nothing.
-
-    Attributes:
-        trials: New trials, and those whose state has changed, by number.
-        measurements: New measurements by number, epoch, seed and split. Each one's trial is in
-            ``trials`` or has been mirrored before.
-    """
-
-    trials: tuple[TrialRecord, ...]
-    measurements: tuple[MeasurementRecord, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.trials or self.measurements)
 
 
 class Store:
@@ -82,6 +72,12 @@ class Store:
         """
         return cls(open_database(url, create=create), clock=clock)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Close the connections; the store must not be used afterwards."""
         self._engine.dispose()
@@ -89,26 +85,41 @@ class Store:
     # Sweeps
 
     def create_sweep(
-        self, name: str, *, spec: Mapping[str, Any], provenance: Mapping[str, Any]
+        self,
+        name: str,
+        *,
+        spec: Mapping[str, Any],
+        provenance: Mapping[str, Any],
+        objectives: tuple[Objective, Objective] | None = None,
     ) -> SweepRecord:
         """Add a RUNNING sweep.
+
+        Args:
+            name: Its unique name.
+            spec: Plain JSON data.
+            provenance: Plain JSON data.
+            objectives: Its two objectives; those that the spec names if None.
 
         Raises:
             InputError: The name is taken or too long.
             ValueError: ``spec`` or ``provenance`` is not plain JSON data.
         """
         if len(name) > schema.NAME_LENGTH:
-            raise InputError(f"name: {name!r} has more than {schema.NAME_LENGTH} characters")
+            raise InputError(
+                f"{name!r} has more than {schema.NAME_LENGTH} characters", field="name"
+            )
         row = {
             "name": name,
             "spec": plain_json(spec),
             "provenance": plain_json(provenance),
+            "objectives": objectives and [asdict(objective) for objective in objectives],
             "state": SweepState.RUNNING.value,
             "created_at": self._clock(),
         }
         if not self._insert(schema.sweeps, row):
             raise InputError(
-                f"a sweep called {name!r} exists already: choose another --name or --home"
+                f"a sweep called {name!r} exists already: choose another name or home",
+                field=("name", "home"),
             )
         return self.sweep(name)
 
@@ -155,6 +166,7 @@ class Store:
         config: Mapping[str, Any],
         sampled: Mapping[str, Any],
         control: bool,
+        last_epoch: int | None = None,
     ) -> None:
         """Add a RUNNING trial; the same one again changes nothing.
 
@@ -162,7 +174,12 @@ class Store:
             ValueError: The number is taken by a trial with other content, or ``config`` or
                 ``sampled`` is not plain JSON data.
         """
-        content = {"config": plain_json(config), "sampled": plain_json(sampled), "control": control}
+        content = {
+            "config": plain_json(config),
+            "sampled": plain_json(sampled),
+            "control": control,
+            "last_epoch": last_epoch,
+        }
         sweep_id = self._sweep_id(sweep)
         row = {
             "sweep_id": sweep_id,
@@ -290,6 +307,23 @@ class Store:
         if not found:
             raise ValueError(f"there is no trial {number}")
         return found[0]
+
+
+def open_store(url: str) -> Store:
+    """Open a store that is there.
+
+    ::
+
+        with open_store(Home().store_url) as store:
+            print(store.sweeps())
+
+    Args:
+        url: As `Store.open`.
+
+    Raises:
+        InputError: It is not there, or cannot be opened; the message hides the password.
+    """
+    return Store.open(url, create=False)
 
 
 def _is_trial(sweep_id: int, number: int) -> ColumnElement[bool]:

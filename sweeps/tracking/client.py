@@ -1,4 +1,4 @@
-"""How MLflow is reached: which back ends there are, and a quiet client.
+"""Client of MLflow, a quiet one, and the back ends that it reaches.
 
 mlflow is imported late, for that takes seconds.
 """
@@ -45,7 +45,8 @@ def check_tracking_uri(tracking_uri: str) -> None:
     if scheme not in _BACK_ENDS:
         known = ", ".join(f"{name}://" for name in _BACK_ENDS)
         raise InputError(
-            f"--tracking-uri (MLFLOW_TRACKING_URI): {tracking_uri!r} must begin with one of {known}"
+            f"tracking_uri (MLFLOW_TRACKING_URI): {tracking_uri!r} must begin with one of {known}",
+            field=["tracking_uri"],
         )
 
 

@@ -1,4 +1,4 @@
-"""What MLflow is told: names, texts and times in the form that it takes."""
+"""Values logged to MLflow: names, texts and times in the form that it takes."""
 
 import json
 import re
@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from objectives import Objective
-from sweeps.records import MeasurementRecord, TrialRecord
-from sweeps.report import SPLIT, finished_trials, hypervolume_curve
+from sweeps.results import SPLIT, finished_trials, hypervolume_curve
+from sweeps.store import MeasurementRecord, TrialRecord
 
 __all__ = [
     "flat_texts",

@@ -1,6 +1,6 @@
-"""The sweep as MLflow shows it: a mirror of the store, under run identities derived from it.
+"""Mirror of the store in MLflow, under run identities derived from it.
 
-This is the only file that imports mlflow, and it does so late, for that takes seconds. What is
+mlflow is imported late, for that takes seconds. What is
 read back from MLflow is which runs there are, so that none is made twice; never a result.
 """
 
@@ -14,8 +14,18 @@ from typing import Any, Final
 
 import yaml
 
-from objectives import Objective
-from sweeps.entries import (
+from sweeps.results import rank_trials, ranked_trials, write_front
+from sweeps.store import (
+    MeasurementRecord,
+    Outbox,
+    Store,
+    SweepRecord,
+    SweepState,
+    TrialRecord,
+    TrialState,
+)
+from sweeps.tracking.client import open_client
+from sweeps.tracking.logged_values import (
     flat_texts,
     hypervolume_points,
     milliseconds,
@@ -23,13 +33,8 @@ from sweeps.entries import (
     trial_tags,
     utc_text,
 )
-from sweeps.mirror_thread import MirrorThread
-from sweeps.mlflow_client import open_client
-from sweeps.records import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState
-from sweeps.report import build_front, write_front
-from sweeps.store import Outbox, Store
 
-__all__ = ["EXPERIMENT", "MirrorThread", "MlflowMirror"]
+__all__ = ["EXPERIMENT", "MlflowMirror"]
 
 EXPERIMENT: Final = "tcm-sweeps"
 
@@ -51,7 +56,7 @@ _METRICS_A_CALL, _PARAMS_A_CALL, _TAGS_A_CALL = 800, 100, 100
 
 @dataclass(frozen=True, kw_only=True)
 class _Runs:
-    """What there is in MLflow of this sweep.
+    """Runs of this sweep that MLflow has.
 
     Attributes:
         client: The MlflowClient.
@@ -82,7 +87,6 @@ class MlflowMirror:
         sweep: Name of the sweep.
         tracking_uri: Such as ``sqlite:////folder/mlflow.db`` or ``http://server:5000``.
         artifact_root: Folder for artifacts; None leaves the place to the server.
-        objectives: The two objectives of the front.
     """
 
     def __init__(
@@ -92,13 +96,11 @@ class MlflowMirror:
         *,
         tracking_uri: str,
         artifact_root: Path | None,
-        objectives: tuple[Objective, Objective],
     ) -> None:
         self._store = store
         self._sweep = sweep
         self._tracking_uri = tracking_uri
         self._artifact_root = artifact_root
-        self._objectives = objectives
         self._runs: _Runs | None = None
 
     def mirror(self) -> None:
@@ -136,11 +138,8 @@ class MlflowMirror:
         self.mirror()
         runs = self._runs or self._connect()
         sweep = self._store.sweep(self._sweep)
-        trials = self._store.trials(self._sweep)
-        measurements = self._store.measurements(self._sweep)
-        front = build_front(self._sweep, self._objectives, trials, measurements)
         with TemporaryDirectory() as folder:
-            write_front(front, Path(folder))
+            write_front(ranked_trials(self._store, self._sweep), Path(folder))
             spec = yaml.safe_dump(json.loads(json.dumps(sweep.spec)), sort_keys=False)
             (Path(folder) / "spec.yaml").write_text(spec)
             runs.client.log_artifacts(runs.parent, folder)
@@ -158,12 +157,12 @@ class MlflowMirror:
         scored: dict[int, list[MeasurementRecord]] = {}
         for measurement in outbox.measurements:
             scored.setdefault(measurement.number, []).append(measurement)
-        told = sorted(changed.keys() | scored.keys())
-        for number in told:
+        pushed = sorted(changed.keys() | scored.keys())
+        for number in pushed:
             trial = changed.get(number, trials[number])
-            entire = number in changed or number not in runs.trials
-            self._push_trial(runs, trial, scored.get(number, []), entire=entire)
-        if not found or any(trials[number].state is TrialState.COMPLETE for number in told):
+            as_new = number in changed or number not in runs.trials
+            self._push_trial(runs, trial, scored.get(number, []), as_new=as_new)
+        if not found or any(trials[number].state is TrialState.COMPLETE for number in pushed):
             self._push_front(runs, tuple(trials.values()))
         self._store.mark_mirrored(self._sweep, outbox)
 
@@ -173,29 +172,29 @@ class MlflowMirror:
         trial: TrialRecord,
         measurements: Sequence[MeasurementRecord],
         *,
-        entire: bool,
+        as_new: bool,
     ) -> None:
-        """Push measurements, and with ``entire`` also the trial itself."""
+        """Push measurements, and with ``as_new`` also the trial's parameters, tags and end."""
         if trial.number not in runs.trials:
             runs.trials[trial.number] = self._create_trial_run(runs, trial)
         run = runs.trials[trial.number]
         metrics = [entry for m in measurements for entry in trial_metrics(trial, m)]
-        params = flat_texts(trial.config) if entire else {}
-        tags = trial_tags(trial) if entire else {}
+        params = flat_texts(trial.config) if as_new else {}
+        tags = trial_tags(trial) if as_new else {}
         _log_batches(runs.client, run, metrics=metrics, params=params, tags=tags)
-        if entire and trial.state is not TrialState.RUNNING:
+        if as_new and trial.state is not TrialState.RUNNING:
             _end(runs.client, run, _TRIAL_STATUS[trial.state], trial.finished_at)
 
     def _push_front(self, runs: _Runs, trials: Sequence[TrialRecord]) -> None:
         """Bring the trials' ``front_rank`` tags and the parent's hypervolume level."""
+        objectives = self._store.sweep(self._sweep).objectives
         measurements = self._store.measurements(self._sweep)
-        front = build_front(self._sweep, self._objectives, trials, measurements)
-        for row in front.rows:
+        for trial in rank_trials(self._sweep, objectives, trials, measurements).trials:
             # A trial that is newer than the outbox has no run yet; its turn is next.
-            if row.number in runs.trials and runs.ranks.get(row.number) != str(row.rank):
-                runs.client.set_tag(runs.trials[row.number], "front_rank", str(row.rank))
-                runs.ranks[row.number] = str(row.rank)
-        curve = hypervolume_points(self._objectives, trials, measurements)
+            if trial.number in runs.trials and runs.ranks.get(trial.number) != str(trial.rank):
+                runs.client.set_tag(runs.trials[trial.number], "front_rank", str(trial.rank))
+                runs.ranks[trial.number] = str(trial.rank)
+        curve = hypervolume_points(objectives, trials, measurements)
         new = [point for point in curve if point not in runs.curve]
         metrics = [("hypervolume", value, at, step) for step, value, at in new]
         _log_batches(runs.client, runs.parent, metrics=metrics)

@@ -1,4 +1,4 @@
-"""A thread that keeps a mirror of the store level, whatever happens to the mirror."""
+"""Thread that keeps a mirror of the store level, whatever happens to the mirror."""
 
 import logging
 from threading import Event, Thread
@@ -11,7 +11,7 @@ _log = logging.getLogger(__name__)
 
 
 class Mirror(Protocol):
-    """What a `MirrorThread` drives."""
+    """Mirror that a `MirrorThread` drives."""
 
     def mirror(self) -> None:
         """Push what is new."""

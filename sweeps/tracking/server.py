@@ -1,4 +1,4 @@
-"""MLflow's own UI over a database, opened where the sweeps are."""
+"""Server of MLflow's own UI over a database."""
 
 import os
 import signal
@@ -11,40 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from objectives import InputError
-from sweeps.home import Home
-from sweeps.mlflow_client import check_tracking_uri, is_server, open_client, quiet_mlflow
-from sweeps.terminal import ERR, print_line, shown
-from sweeps.tracking import EXPERIMENT
+from sweeps.tracking.client import check_tracking_uri, is_server, open_client, quiet_mlflow
+from sweeps.tracking.mirror import EXPERIMENT
 
-__all__ = ["answers", "check_port", "open_ui", "runs_page", "serve", "ui_command"]
+__all__ = ["answers", "check_port", "runs_page", "serve", "ui_command"]
 
 _START_SECONDS: Final = 120.0
-
-
-def open_ui(home: Home, tracking_uri: str | None, host: str, port: int) -> int:
-    """Serve the UI until the user ends it; return the exit code.
-
-    Raises:
-        InputError: There are no sweeps yet, the port is taken, or the URI is not a database's.
-    """
-    if tracking_uri is None and not (home.path / "mlflow.db").exists():
-        raise InputError(f"--home: {home.path} has no sweeps yet; `sweeps run` makes one")
-    where = tracking_uri or home.tracking_uri
-    command = ui_command(where, home.artifacts, host, port)
-    check_port(host, port)
-    home.path.mkdir(parents=True, exist_ok=True)
-    log = home.path / "mlflow-ui.log"
-    print_line("Starting MLflow ...")
-    page = runs_page(where, host, port)
-    code = serve(
-        command,
-        log,
-        ready=lambda: answers(host, port),
-        up=lambda: print_line(f"MLflow is up; Ctrl-C ends it. Open\n{page}", style="bold"),
-    )
-    if code:
-        ERR.print(f"error: MLflow ended with exit code {code}; {shown(log)} says why")
-    return code
 
 
 def ui_command(tracking_uri: str, artifact_root: Path, host: str, port: int) -> list[str]:
@@ -55,7 +27,7 @@ def ui_command(tracking_uri: str, artifact_root: Path, host: str, port: int) -> 
     """
     check_tracking_uri(tracking_uri)
     if is_server(tracking_uri):
-        raise InputError(f"--tracking-uri: {tracking_uri} is a server: open it in a browser")
+        raise InputError(f"{tracking_uri} is a server: open it in a browser", field="tracking_uri")
     quiet_mlflow()
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--backend-store-uri", tracking_uri]
@@ -84,7 +56,9 @@ def check_port(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
     except OSError as error:
-        raise InputError(f"--port: cannot listen on {host}:{port} ({error.strerror})") from None
+        raise InputError(
+            f"cannot listen on {host}:{port} ({error.strerror})", field="port"
+        ) from None
 
 
 def answers(host: str, port: int) -> bool:

@@ -1,4 +1,4 @@
-"""The front as one interactive HTML page, drawn by plotly."""
+"""Page of a front: one interactive HTML file, drawn by plotly."""
 
 from collections.abc import Sequence
 from html import escape
@@ -6,45 +6,42 @@ from html import escape
 import plotly.graph_objects as go
 
 from objectives import Objective
-from sweeps.plots.layout import (
-    FRONT,
-    GRID,
-    INK,
-    KNEE,
+from sweeps.results.plots.layout import (
     Axis,
     Series,
     axes_of,
-    knee_row,
+    knee_trial,
     series_of,
     staircase,
     titles,
 )
-from sweeps.report import Front, FrontRow
+from sweeps.results.plots.style import FRONT, GRID, INK, KNEE
+from sweeps.results.ranked_trials import RankedTrial, RankedTrials
 
 __all__ = ["front_html"]
 
 
-def front_html(front: Front) -> str:
+def front_html(ranked: RankedTrials) -> str:
     """Draw the front as one HTML page that needs no network; hover shows a trial's parameters."""
-    x, y = axes_of(front)
+    x, y = axes_of(ranked)
     figure = go.Figure()
-    stairs = staircase(front, x, y)
+    stairs = staircase(ranked, x, y)
     if stairs[0]:
         _trace_stairs(figure, stairs, y)
-    for series in series_of(front):
-        if series.rows:
-            figure.add_trace(_trace(series, x, y, front))
-    knee = knee_row(front)
+    for series in series_of(ranked):
+        if series.trials:
+            figure.add_trace(_trace(series, x, y, ranked))
+    knee = knee_trial(ranked)
     if knee is not None:
         figure.add_trace(_trace_knee(knee, x, y))
-    _lay_out(figure, front, x, y)
+    _lay_out(figure, ranked, x, y)
     page = figure.to_html(
         include_plotlyjs=True,
         full_html=True,
         default_height="100vh",
         config={"displaylogo": False, "responsive": True},
     )
-    title = f"<head><title>{escape(front.sweep)}: front</title><style>body{{margin:0}}</style>"
+    title = f"<head><title>{escape(ranked.sweep)}: front</title><style>body{{margin:0}}</style>"
     return str(page).replace("<head>", title, 1)
 
 
@@ -59,10 +56,10 @@ def _trace_stairs(figure: go.Figure, stairs: tuple[list[float], list[float]], y:
     )
 
 
-def _trace(series: Series, x: Axis, y: Axis, front: Front) -> go.Scatter:
+def _trace(series: Series, x: Axis, y: Axis, ranked: RankedTrials) -> go.Scatter:
     return go.Scatter(
-        x=[x.place(row) for row in series.rows],
-        y=[y.place(row) for row in series.rows],
+        x=[x.place(trial) for trial in series.trials],
+        y=[y.place(trial) for trial in series.trials],
         mode="markers",
         name=series.label,
         marker={
@@ -71,12 +68,12 @@ def _trace(series: Series, x: Axis, y: Axis, front: Front) -> go.Scatter:
             "size": 1.4 * series.size,
             "line": {"width": 1.2, "color": "white" if series.filled else series.colour},
         },
-        text=[_hover(row, front.objectives) for row in series.rows],
+        text=[_hover(trial, ranked.objectives) for trial in series.trials],
         hovertemplate="%{text}<extra></extra>",
     )
 
 
-def _trace_knee(knee: FrontRow, x: Axis, y: Axis) -> go.Scatter:
+def _trace_knee(knee: RankedTrial, x: Axis, y: Axis) -> go.Scatter:
     return go.Scatter(
         x=[x.place(knee)],
         y=[y.place(knee)],
@@ -92,17 +89,17 @@ def _trace_knee(knee: FrontRow, x: Axis, y: Axis) -> go.Scatter:
     )
 
 
-def _hover(row: FrontRow, objectives: Sequence[Objective]) -> str:
+def _hover(trial: RankedTrial, objectives: Sequence[Objective]) -> str:
     """Say number and standing, the objectives first, then what was sampled."""
     labels = {objective.name: objective.label for objective in objectives}
-    values = {label: row.values[name] for name, label in labels.items()}
-    values |= {name: value for name, value in row.values.items() if name not in labels}
-    standing = "front" if row.rank == 0 else f"rank {row.rank}"
-    kind = "control" if row.control else "trial"
-    blocks = [f"<b>{kind} {row.number}</b> · {standing}"]
+    values = {label: trial.values[name] for name, label in labels.items()}
+    values |= {name: value for name, value in trial.values.items() if name not in labels}
+    standing = "front" if trial.rank == 0 else f"rank {trial.rank}"
+    kind = "control" if trial.control else "trial"
+    blocks = [f"<b>{kind} {trial.number}</b> · {standing}"]
     blocks += [f"{escape(name)}: {value:.4g}" for name, value in values.items()]
-    if row.sampled:
-        blocks += ["", *(f"{escape(name)} = {_text(v)}" for name, v in row.sampled.items())]
+    if trial.sampled:
+        blocks += ["", *(f"{escape(name)} = {_text(v)}" for name, v in trial.sampled.items())]
     return "<br>".join(blocks)
 
 
@@ -110,8 +107,8 @@ def _text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else escape(str(value))
 
 
-def _lay_out(figure: go.Figure, front: Front, x: Axis, y: Axis) -> None:
-    title, subtitle = titles(front)
+def _lay_out(figure: go.Figure, ranked: RankedTrials, x: Axis, y: Axis) -> None:
+    title, subtitle = titles(ranked)
     line = {"showgrid": True, "gridcolor": GRID, "zeroline": False, "linecolor": "#888888"}
     figure.update_layout(
         template="simple_white",
@@ -142,7 +139,7 @@ def _lay_out(figure: go.Figure, front: Front, x: Axis, y: Axis) -> None:
     )
     figure.update_xaxes(title_text=x.title, range=[x.low, x.high], nticks=8, **line)
     figure.update_yaxes(title_text=y.title, range=[y.low, y.high], nticks=8, **line)
-    if not front.rows:
+    if not ranked.trials:
         figure.add_annotation(
             text="no finished trial yet",
             xref="paper",

@@ -1,4 +1,4 @@
-"""What the pictures of a front share: axes, series, the staircase, titles and colours."""
+"""Layout of a front's pictures: axes, series, the staircase and titles."""
 
 import math
 from collections.abc import Sequence
@@ -7,38 +7,27 @@ from itertools import pairwise
 from typing import Final
 
 from objectives import Objective
-from sweeps.report import SPLIT, Front, FrontRow
+from sweeps.results.final_values import SPLIT
+from sweeps.results.plots.style import CONTROL, FRONT, MUTED
+from sweeps.results.ranked_trials import RankedTrial, RankedTrials
 
 __all__ = [
-    "CONTROL",
-    "FRONT",
-    "GRID",
-    "INK",
-    "KNEE",
-    "MUTED",
     "Axis",
     "Series",
     "axes_of",
-    "knee_row",
+    "knee_trial",
     "series_of",
     "staircase",
     "titles",
 ]
 
-# Okabe and Ito's colour-blind-safe palette; grey for what is dominated.
-FRONT: Final = "#0072B2"
-CONTROL: Final = "#E69F00"
-KNEE: Final = "#D55E00"
-MUTED: Final = "#9A9A9A"
-INK: Final = "#222222"
-GRID: Final = "#E3E3E3"
 _TIMES: Final = "\N{MULTIPLICATION SIGN}"
 _SUPERSCRIPTS: Final = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """How one objective is drawn.
+    """Axis of one objective.
 
     Attributes:
         objective: The objective.
@@ -68,9 +57,9 @@ class Axis:
         """Return the worse of two values."""
         return min(one, other) if self.objective.direction == "maximize" else max(one, other)
 
-    def place(self, row: FrontRow) -> float:
-        """Return where a row stands on the axis, as shown."""
-        return float(row.values[self.objective.name] * 10.0**self.power)
+    def place(self, trial: RankedTrial) -> float:
+        """Return the place of a trial on the axis, as shown."""
+        return float(trial.values[self.objective.name] * 10.0**self.power)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +68,7 @@ class Series:
 
     Attributes:
         label: What the legend says.
-        rows: The rows; there may be none.
+        trials: The trials; there may be none.
         colour: Colour of the marker, or of its edge where it is not filled.
         marker: matplotlib's name of the marker.
         symbol: plotly's name of the marker.
@@ -88,7 +77,7 @@ class Series:
     """
 
     label: str
-    rows: tuple[FrontRow, ...]
+    trials: tuple[RankedTrial, ...]
     colour: str
     marker: str
     symbol: str
@@ -96,15 +85,15 @@ class Series:
     filled: bool
 
 
-def axes_of(front: Front) -> tuple[Axis, Axis]:
+def axes_of(ranked: RankedTrials) -> tuple[Axis, Axis]:
     """Return the axes of the first objective (x) and of the second (y)."""
-    first, second = (_axis(objective, front.rows) for objective in front.objectives)
+    first, second = (_axis(objective, ranked.trials) for objective in ranked.objectives)
     return first, second
 
 
-def _axis(objective: Objective, rows: Sequence[FrontRow]) -> Axis:
+def _axis(objective: Objective, trials: Sequence[RankedTrial]) -> Axis:
     """Scale small values by a power of ten, and leave 6 % of air around the points."""
-    values = [row.values[objective.name] for row in rows] or sorted(
+    values = [trial.values[objective.name] for trial in trials] or sorted(
         (0.0, objective.reference or 1.0)
     )
     largest = max(map(abs, values))
@@ -114,16 +103,16 @@ def _axis(objective: Objective, rows: Sequence[FrontRow]) -> Axis:
     return Axis(objective=objective, power=power, low=low - air, high=high + air)
 
 
-def series_of(front: Front) -> tuple[Series, ...]:
+def series_of(ranked: RankedTrials) -> tuple[Series, ...]:
     """Return what is drawn, the lowest layer first."""
 
-    def pick(on_front: bool, control: bool) -> tuple[FrontRow, ...]:
-        return tuple(r for r in front.rows if (r.rank == 0) is on_front and r.control is control)
+    def pick(on_front: bool, control: bool) -> tuple[RankedTrial, ...]:
+        return tuple(r for r in ranked.trials if (r.rank == 0) is on_front and r.control is control)
 
     return (
         Series(
             label="dominated trial",
-            rows=pick(False, False),
+            trials=pick(False, False),
             colour=MUTED,
             marker="o",
             symbol="circle-open",
@@ -132,7 +121,7 @@ def series_of(front: Front) -> tuple[Series, ...]:
         ),
         Series(
             label="dominated control",
-            rows=pick(False, True),
+            trials=pick(False, True),
             colour=CONTROL,
             marker="D",
             symbol="diamond-open",
@@ -141,7 +130,7 @@ def series_of(front: Front) -> tuple[Series, ...]:
         ),
         Series(
             label="front",
-            rows=pick(True, False),
+            trials=pick(True, False),
             colour=FRONT,
             marker="o",
             symbol="circle",
@@ -150,7 +139,7 @@ def series_of(front: Front) -> tuple[Series, ...]:
         ),
         Series(
             label="control on the front",
-            rows=pick(True, True),
+            trials=pick(True, True),
             colour=CONTROL,
             marker="D",
             symbol="diamond",
@@ -160,12 +149,12 @@ def series_of(front: Front) -> tuple[Series, ...]:
     )
 
 
-def staircase(front: Front, x: Axis, y: Axis) -> tuple[list[float], list[float]]:
+def staircase(ranked: RankedTrials, x: Axis, y: Axis) -> tuple[list[float], list[float]]:
     """Return the edge of what the front attains, from one worst edge of the picture to the other.
 
     Between two neighbours it turns at the corner that both still dominate.
     """
-    points = sorted((x.place(row), y.place(row)) for row in front.members)
+    points = sorted((x.place(trial), y.place(trial)) for trial in ranked.front)
     if not points:
         return [], []
     if x.objective.direction == "minimize":
@@ -178,12 +167,12 @@ def staircase(front: Front, x: Axis, y: Axis) -> tuple[list[float], list[float]]
     return [px for px, _ in edge], [py for _, py in edge]
 
 
-def titles(front: Front) -> tuple[str, str]:
+def titles(ranked: RankedTrials) -> tuple[str, str]:
     """Return title and subtitle."""
-    count = f"{len(front.members)} of {len(front.rows)} finished trials on the front"
-    return front.sweep, f"{count} · {SPLIT} split · hypervolume {front.hypervolume:.4g}"
+    count = f"{len(ranked.front)} of {len(ranked.trials)} finished trials on the front"
+    return ranked.sweep, f"{count} · {SPLIT} split · hypervolume {ranked.hypervolume:.4g}"
 
 
-def knee_row(front: Front) -> FrontRow | None:
-    """Return the row of the knee."""
-    return next((row for row in front.rows if row.number == front.knee), None)
+def knee_trial(ranked: RankedTrials) -> RankedTrial | None:
+    """Return the knee."""
+    return next((trial for trial in ranked.trials if trial.number == ranked.knee), None)

@@ -1,4 +1,4 @@
-"""Brings a database to the newest schema, by Alembic.
+"""Migrations of a database to the newest schema, by Alembic.
 
 A new step, with the database it is compared with already at the head::
 
@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
-from sweeps.schema import VERSION_TABLE
+from sweeps.store.schema import VERSION_TABLE
 
 __all__ = ["alembic_config", "current_revision", "migrate"]
 

@@ -1,9 +1,9 @@
-"""What Alembic runs around the steps: with the connection it is given, else with ``-x url=...``."""
+"""Environment of Alembic's steps: the connection it is given, else that of ``-x url=...``."""
 
 from alembic import context
 from sqlalchemy import Connection, create_engine
 
-from sweeps.schema import VERSION_TABLE, metadata
+from sweeps.store.schema import VERSION_TABLE, metadata
 
 
 def _run(connection: Connection) -> None:

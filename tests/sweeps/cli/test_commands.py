@@ -15,11 +15,12 @@ import typer
 import yaml
 from PIL import Image
 
-import sweeps.runner
+import sweeps.execution.cluster
+import sweeps.execution.run
 from sweeps.cli import app
+from sweeps.execution import FinishedSweep
 from sweeps.home import Home
-from sweeps.report import read_front
-from sweeps.runner import Finished
+from sweeps.results import ranked_trials
 from sweeps.store import Store
 from trainer import read_tuned_margins
 
@@ -382,7 +383,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     said: str,
 ) -> None:
     # What is wrong here shows before Ray is asked for anything.
-    monkeypatch.setattr(sweeps.runner, "_ray_cluster", lambda *_: nullcontext())
+    monkeypatch.setattr(sweeps.execution.run, "ray_cluster", lambda *_: nullcontext())
     given = arguments(place)
     before = snapshot(place.folder)
     ran = command(*given)
@@ -401,7 +402,7 @@ def test_what_ray_refuses_is_one_line_and_leaves_no_file(
     def refuse(*_: Any, **__: Any) -> None:
         raise raised
 
-    monkeypatch.setattr(sweeps.runner.ray, "init", refuse)
+    monkeypatch.setattr(sweeps.execution.cluster.ray, "init", refuse)
     before = snapshot(place.folder)
     ran = command("run", place.folder / "good.yaml", "--address", "auto")
     assert ran.code == 2
@@ -427,7 +428,7 @@ def test_an_unforeseen_error_keeps_its_traceback(
     def broken(_: Any) -> None:
         raise ValueError("a programming error")
 
-    monkeypatch.setattr(sweeps.runner, "_check_address", broken)
+    monkeypatch.setattr(sweeps.execution.run, "check_address", broken)
     with pytest.raises(ValueError, match="a programming error"):
         command("run", place.folder / "good.yaml")
 
@@ -507,13 +508,14 @@ def test_run_prints_json_alone_when_asked(
 ) -> None:
     front = json.loads((tiny.home / "fronts" / "tiny" / "front.json").read_text())
     with closing(Store.open(Home(path=tiny.home).store_url, create=False)) as store:
-        finished = Finished(front=read_front(store, "tiny"), files=(), mirror_error=None)
+        finished = FinishedSweep(ranked=ranked_trials(store, "tiny"), files=(), mirror_error=None)
 
-    def carried_out(*_: Any, console: Any, **__: Any) -> Finished:
-        console.print("for people")
+    def carried_out(*_: Any, callbacks: Any, **__: Any) -> FinishedSweep:
+        [live_view] = callbacks
+        live_view._console.print("for people")
         return finished
 
-    monkeypatch.setattr(sweeps.runner, "run_sweep", carried_out)
+    monkeypatch.setattr(sweeps.execution, "run_sweep", carried_out)
     ran = command("run", place.spec(), "--json", "--home", tiny.home)
     assert ran.code == 0
     assert json.loads(ran.out) == front
@@ -522,7 +524,7 @@ def test_run_prints_json_alone_when_asked(
 
 
 def test_looking_at_a_sweep_loads_neither_timm_nor_ray_nor_mlflow() -> None:
-    code = "import sys, sweeps.views; print([m for m in HEAVY if m in sys.modules])"
+    code = "import sys, sweeps.cli.output; print([m for m in HEAVY if m in sys.modules])"
     heavy = repr(("timm", "ray", "mlflow", "optuna"))
     command = [sys.executable, "-c", code.replace("HEAVY", heavy)]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)

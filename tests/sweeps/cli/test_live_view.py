@@ -6,9 +6,8 @@ import pytest
 from rich.console import Console
 
 from objectives import get_objective
-from sweeps.progress import LiveProgress
-from sweeps.records import TrialState
-from sweeps.store import Store
+from sweeps.cli.live_view import LiveProgress
+from sweeps.store import Store, TrialState
 
 PAIR = (get_objective("recall_at_1"), get_objective("opis"))
 
@@ -32,9 +31,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def begin(store: Store, number: int, *, control: bool = False) -> None:
     sampled = {"margin_positive": 0.6 + number / 100}
-    store.add_trial(
-        "demo", number, config=sampled | {"epochs": 2}, sampled=sampled, control=control
-    )
+    store.add_trial("demo", number, config=sampled, sampled=sampled, control=control, last_epoch=2)
 
 
 def end(store: Store, number: int, recall: float, opis: float) -> None:

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet as parquet
 import pytest
+import rich.progress
 import torch
 
-import sweeps.scoring
-from objectives import Calibration, InputError, bootstrap_intervals, score_embeddings
-from sweeps.embeddings import Embeddings
-from sweeps.scoring import calibration_of, per_class_csv
+import sweeps.files
+from objectives import bootstrap_intervals, score_embeddings
+from sweeps.embeddings import Embeddings, per_class_csv
 
 KEYS = ["recall_at_1", "opis", "opis_10", "map_at_r", "d_min", "d_max", "operating_threshold"]
 RECALLS = ["recall_at_2", "recall_at_4", "recall_at_8"]
@@ -111,10 +111,10 @@ def test_the_range_is_the_options(command: Any, here: Path) -> None:
     assert finer["opis"] != usual["opis"]
 
 
-def test_options_are_named() -> None:
-    with pytest.raises(InputError, match=r"^--d-min \(1.5\) and --d-max \(1.0\) must satisfy"):
-        calibration_of(d_min=1.5, d_max=1.0)
-    assert calibration_of(far_min=0.02, thresholds=102) == Calibration(far_min=0.02, thresholds=102)
+def test_options_are_named(command: Any, here: Path) -> None:
+    ran = command("score", saved(here, *samples()), "--d-min", "1.5", "--d-max", "1.0")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: --d-min (1.5) and --d-max (1.0) must satisfy")
 
 
 def test_one_class_has_nulls_and_files_all_the_same(command: Any, here: Path) -> None:
@@ -191,7 +191,7 @@ def test_what_was_there_stays_when_the_new_cannot_be_written(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sweeps.scoring, "write_whole", full)
+    monkeypatch.setattr(sweeps.files, "write_whole", full)
     (here / "classes.csv").write_text("old")
     ran = command("score", saved(here, *samples()), "--per-class", "classes.csv")
     assert (ran.code, ran.out) == (2, "")
@@ -238,7 +238,7 @@ def test_a_terminal_sees_the_progress(
         def update(self, what: str, completed: float) -> None:
             shares.setdefault(what, []).append(completed)
 
-    monkeypatch.setattr(sweeps.scoring, "Progress", Bar)
+    monkeypatch.setattr(rich.progress, "Progress", Bar)
     found(command, saved(here, *samples()))
     assert list(shares) == ["reading", "scoring"]
     for told in shares.values():

@@ -8,9 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from objectives import get_objective
-from sweeps.records import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState
-from sweeps.report import build_front
-from sweeps.tables import (
+from sweeps.cli.tables import (
     describe_sampled,
     format_value,
     front_table,
@@ -19,6 +17,8 @@ from sweeps.tables import (
     status_table,
     sweeps_table,
 )
+from sweeps.results import rank_trials
+from sweeps.store import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState
 
 START = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 PAIR = (get_objective("recall_at_1"), get_objective("opis"))
@@ -41,7 +41,8 @@ def trial(number: int, **changes: Any) -> TrialRecord:
     margin = 0.6 + number / 100
     fields: dict[str, Any] = {
         "number": number,
-        "config": {"loss": "arcface", "margin_positive": margin, "epochs": 4},
+        "config": {"loss": "arcface", "margin_positive": margin},
+        "last_epoch": 4,
         "sampled": {"margin_positive": margin, "loss": "arcface"},
         "control": False,
         "state": TrialState.COMPLETE,
@@ -95,7 +96,7 @@ def test_describe_sampled() -> None:
 
 
 def test_front_table() -> None:
-    front = build_front(
+    front = rank_trials(
         "demo",
         PAIR,
         [trial(0, control=True, sampled={"loss": "arcface"}), trial(1), trial(2), trial(3)],
@@ -118,12 +119,12 @@ def test_front_table() -> None:
 
 
 def test_a_knee_may_be_a_control() -> None:
-    front = build_front("demo", PAIR, [trial(1, control=True)], [measurement(1, 0.9, 0.01)])
+    front = rank_trials("demo", PAIR, [trial(1, control=True)], [measurement(1, 0.9, 0.01)])
     assert row(shown(front_table(front, width=160)), "1")[1:3] == ["knee", "control"]
 
 
 def test_a_narrow_front_table_has_one_column_for_all_that_is_sampled() -> None:
-    front = build_front("demo", PAIR, [trial(1)], [measurement(1, 0.9, 0.01)])
+    front = rank_trials("demo", PAIR, [trial(1)], [measurement(1, 0.9, 0.01)])
     cells = ["1", "knee", "0.9", "0.01"]
     # Order of the configuration in columns of their own, order of the space in one.
     assert row(shown(front_table(front, width=60)), "1") == [*cells, "arcface", "0.61"]
@@ -132,7 +133,7 @@ def test_a_narrow_front_table_has_one_column_for_all_that_is_sampled() -> None:
 
 
 def test_front_table_of_nothing() -> None:
-    table = front_table(build_front("demo", PAIR, [], []), width=80)
+    table = front_table(rank_trials("demo", PAIR, [], []), width=80)
     assert "demo: 0 of 0 finished trials" in shown(table)
 
 
@@ -141,9 +142,9 @@ def test_status_table() -> None:
     trials = [
         trial(0, control=True),
         trial(1, state=TrialState.FAILED, reason=reason),
-        trial(2, state=TrialState.RUNNING, config={}),
+        trial(2, state=TrialState.RUNNING, last_epoch=None),
     ]
-    text = shown(status_table(sweep(), trials, {0: measurement(0, 0.5, 0.1, epoch=3)}))
+    text = shown(status_table(sweep(), trials, [measurement(0, 0.5, 0.1, epoch=3)]))
     assert "demo: RUNNING, created 2026-01-02 03:04 UTC" in text
     assert row(text, "0")[:4] == ["0", "COMPLETE", "3/4", "(control)"]
     said = ["1", "FAILED", "0/4", *reason.split()]

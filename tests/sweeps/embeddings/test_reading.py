@@ -313,7 +313,7 @@ def test_how_many_files(tmp_path: Path) -> None:
         read_embeddings(whole, second)
     with pytest.raises(InputError, match=r"e\.csv: embeddings are read from \.npz files, pairs"):
         read_embeddings(tmp_path / "e.csv")
-    with pytest.raises(InputError, match=r"--label-column: .*e\.NPY has no columns"):
+    with pytest.raises(InputError, match=r"label_column: .*e\.NPY has no columns"):
         read_embeddings(first, second, label_column="x")
     with pytest.raises(InputError, match=r"no\.npy: cannot be read \(No such file"):
         read_embeddings(first, tmp_path / "no.npy")

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from objectives import Calibration, Score, score_embeddings
-from sweeps.plots.utility import utility_plot
+from sweeps.embeddings import utility_plot
 
 
 def scored(classes: int, *, calibration: Calibration | None = None) -> Score:

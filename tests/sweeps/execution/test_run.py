@@ -3,7 +3,6 @@ import math
 import os
 from collections import Counter
 from contextlib import nullcontext
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,17 @@ import pytest
 import ray
 import torch
 import yaml
-from rich.console import Console
 
-import sweeps.runner
+import sweeps.execution.cluster
+import sweeps.execution.run
 from objectives import InputError, get_objective
+from sweeps.cli.live_view import LiveProgress
+from sweeps.execution import run_sweep
+from sweeps.execution.trainable import TrialTrainable
 from sweeps.home import Home
-from sweeps.progress import LiveProgress
-from sweeps.records import SweepState, TrialState
-from sweeps.report import build_front
-from sweeps.runner import run_sweep
+from sweeps.results import rank_trials
 from sweeps.spec import Resources, load_spec
-from sweeps.store import Store
-from sweeps.trainable import TrialTrainable
+from sweeps.store import Store, SweepState, TrialState
 from trainer import DataConfig, TrialConfig, load_data, load_tuned_margins, read_tuned_margins
 
 # mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
@@ -110,11 +108,11 @@ def test_mlflow_mirrors_it(tiny: Any, store: Store) -> None:
     assert children.keys() == trials.keys()
     assert parent.info.status == "FINISHED"
     assert parent.data.tags["sweeps.key"] == "tiny"
-    front = build_front("tiny", PAIR, trials.values(), store.measurements("tiny"))
+    front = rank_trials("tiny", PAIR, trials.values(), store.measurements("tiny"))
     assert parent.data.metrics["hypervolume"] == pytest.approx(front.hypervolume)
     on_front = client.search_runs([experiment.experiment_id], "tags.front_rank = '0'")
     assert {run.info.run_id for run in on_front} == {
-        children[member.number].info.run_id for member in front.members
+        children[member.number].info.run_id for member in front.front
     }
     for number, trial in trials.items():
         run = children[number]
@@ -132,9 +130,9 @@ def test_mlflow_mirrors_it(tiny: Any, store: Store) -> None:
 def test_the_front_is_written_to_files(tiny: Any, store: Store) -> None:
     folder = tiny.home / "fronts" / "tiny"
     rows = list(csv.DictReader((folder / "front.csv").read_text().splitlines()))
-    front = build_front("tiny", PAIR, store.trials("tiny"), store.measurements("tiny"))
-    assert [int(row["number"]) for row in rows] == [row.number for row in front.rows]
-    assert float(rows[0]["recall_at_1"]) == front.rows[0].values["recall_at_1"]
+    front = rank_trials("tiny", PAIR, store.trials("tiny"), store.measurements("tiny"))
+    assert [int(row["number"]) for row in rows] == [row.number for row in front.trials]
+    assert float(rows[0]["recall_at_1"]) == front.trials[0].values["recall_at_1"]
     assert (folder / "front.png").read_bytes().startswith(b"\x89PNG")
     assert "<html" in (folder / "front.html").read_text()[:2000].lower()
 
@@ -162,10 +160,10 @@ def test_the_exported_margins_train(tiny: Any) -> None:
 def test_a_taken_name_changes_nothing(
     tiny: Any, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweeps.runner, "_ray_cluster", lambda *_: nullcontext())
+    monkeypatch.setattr(sweeps.execution.run, "ray_cluster", lambda *_: nullcontext())
     before = (store.sweeps(), store.trials("tiny"), store.measurements("tiny"))
     with pytest.raises(InputError, match="a sweep called 'tiny' exists already"):
-        run_sweep(load_spec(tiny.spec), home=Home(path=tiny.home), console=Console(file=StringIO()))
+        run_sweep(load_spec(tiny.spec), home=Home(path=tiny.home))
     assert (store.sweeps(), store.trials("tiny"), store.measurements("tiny")) == before
 
 
@@ -210,7 +208,7 @@ def test_dead_actors_errors_and_ctrl_c(
         if not force and any(m.number == 5 for m in self._store.measurements("tiny")):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(sweeps.runner, "TrialTrainable", _breaking())
+    monkeypatch.setattr(sweeps.execution.run, "TrialTrainable", _breaking())
     monkeypatch.setattr(LiveProgress, "refresh", interrupted)
     ran = command("run", spec, "--home", home.path)
     assert ran.code == 130, ran
@@ -248,10 +246,10 @@ def test_an_error_in_the_driver_leaves_the_sweep_failed(
 
     home = Home(path=tmp_path / "home")
     opened = Store.open(home.store_url)
-    monkeypatch.setattr(sweeps.runner, "_ray_cluster", lambda *_: nullcontext())
-    monkeypatch.setattr(sweeps.runner, "_tune", broken)
+    monkeypatch.setattr(sweeps.execution.run, "ray_cluster", lambda *_: nullcontext())
+    monkeypatch.setattr(sweeps.execution.run, "_tune", broken)
     with pytest.raises(RuntimeError, match="a programming error"):
-        run_sweep(load_spec(tiny.spec), home=home, console=Console(file=StringIO()))
+        run_sweep(load_spec(tiny.spec), home=home)
     assert opened.sweep("tiny").state is SweepState.FAILED
     [trial] = opened.trials("tiny")
     assert (trial.state, trial.reason) == (TrialState.FAILED, "the sweep failed")
@@ -270,5 +268,8 @@ def test_more_than_this_machine_has_is_refused_and_not_waited_for(
 ) -> None:
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
     monkeypatch.setattr(ray, "init", lambda *_, **__: None)
-    with pytest.raises(InputError, match=f"^{said}$"), sweeps.runner._ray_cluster(None, resources):
+    with (
+        pytest.raises(InputError, match=f"^{said}$"),
+        sweeps.execution.cluster.ray_cluster(None, resources),
+    ):
         pass

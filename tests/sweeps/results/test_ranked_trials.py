@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from objectives import Objective, get_objective, hypervolume
-from sweeps.plots.layout import axes_of, staircase
-from sweeps.records import MeasurementRecord, TrialRecord, TrialState
-from sweeps.report import (
-    Front,
-    build_front,
+from sweeps.results import (
+    RankedTrials,
     front_document,
     hypervolume_curve,
+    rank_trials,
     write_front,
 )
+from sweeps.results.plots.layout import axes_of, staircase
+from sweeps.store import MeasurementRecord, TrialRecord, TrialState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PAIR = (get_objective("recall_at_1"), get_objective("opis"))
@@ -66,27 +66,27 @@ MEASUREMENTS = [
 
 
 @pytest.fixture
-def front() -> Front:
-    return build_front("demo", PAIR, TRIALS, MEASUREMENTS)
+def front() -> RankedTrials:
+    return rank_trials("demo", PAIR, TRIALS, MEASUREMENTS)
 
 
-def test_rows_are_ordered_by_rank_then_best_first_objective(front: Front) -> None:
-    assert [(row.number, row.rank) for row in front.rows] == [(3, 0), (1, 0), (0, 0), (2, 1)]
-    assert [row.number for row in front.members] == [3, 1, 0]
+def test_rows_are_ordered_by_rank_then_best_first_objective(front: RankedTrials) -> None:
+    assert [(row.number, row.rank) for row in front.trials] == [(3, 0), (1, 0), (0, 0), (2, 1)]
+    assert [row.number for row in front.front] == [3, 1, 0]
     assert [row.number for row in front.controls] == [3]
 
 
 def test_a_first_objective_to_be_minimised_puts_the_smallest_first() -> None:
-    front = build_front("demo", (PAIR[1], PAIR[0]), TRIALS, MEASUREMENTS)
-    assert [row.number for row in front.members] == [0, 1, 3]
+    front = rank_trials("demo", (PAIR[1], PAIR[0]), TRIALS, MEASUREMENTS)
+    assert [row.number for row in front.front] == [0, 1, 3]
 
 
-def test_hypervolume_knee_and_contributions(front: Front) -> None:
+def test_hypervolume_knee_and_contributions(front: RankedTrials) -> None:
     # Rectangles towards recall 0 and OPIS 0.25.
     area = 0.60 * 0.249 + 0.20 * 0.248 + 0.05 * 0.240
     assert front.hypervolume == pytest.approx(area)
     assert front.knee == 1
-    alone = {row.number: row.hypervolume_contribution for row in front.rows}
+    alone = {row.number: row.hypervolume_contribution for row in front.trials}
     # Trial 2 dominates a part of what 1 does.
     only_1 = 0.2 * 0.008 - 0.15 * 0.007
     assert alone == pytest.approx({0: 0.6 * 0.001, 1: only_1, 2: 0.0, 3: 0.05 * 0.24})
@@ -95,17 +95,17 @@ def test_hypervolume_knee_and_contributions(front: Front) -> None:
 @pytest.mark.parametrize("state", [s for s in TrialState if s is not TrialState.COMPLETE])
 def test_only_complete_trials_stand_on_a_front(state: TrialState) -> None:
     trials = [trial(0), trial(1, state)]
-    front = build_front("demo", PAIR, trials, [measured(0, 0.5, 0.1), measured(1, 0.9, 0.0)])
-    assert [row.number for row in front.rows] == [0]
+    front = rank_trials("demo", PAIR, trials, [measured(0, 0.5, 0.1), measured(1, 0.9, 0.0)])
+    assert [row.number for row in front.trials] == [0]
 
 
 def test_trials_without_a_value_for_both_objectives_are_left_out() -> None:
     half = replace(measured(1, 0.9, 0.0), metrics={"recall_at_1": 0.9})
     tested = measured(2, 0.9, 0.0, split="test")
-    front = build_front(
+    front = rank_trials(
         "demo", PAIR, [trial(n) for n in range(4)], [measured(0, 0.5, 0.1), half, tested]
     )
-    assert [row.number for row in front.rows] == [0]
+    assert [row.number for row in front.trials] == [0]
 
 
 def test_value_is_that_of_the_highest_validation_epoch_as_mean_over_seeds() -> None:
@@ -117,7 +117,7 @@ def test_value_is_that_of_the_highest_validation_epoch_as_mean_over_seeds() -> N
         measured(0, 0.1, 0.20, epoch=9, split="test"),
     ]
     for order in (measurements, measurements[::-1]):
-        (row,) = build_front("demo", PAIR, [trial(0)], order).rows
+        (row,) = rank_trials("demo", PAIR, [trial(0)], order).trials
         assert row.values == pytest.approx({"recall_at_1": 0.6, "opis": 0.02, "extra": 7.0})
 
 
@@ -129,10 +129,10 @@ def test_hypervolume_curve_follows_the_order_of_finishing() -> None:
     curve = hypervolume_curve(PAIR, trials, MEASUREMENTS)
     assert curve == pytest.approx(expected)
     assert curve == sorted(curve)
-    assert curve[-1] == build_front("demo", PAIR, trials, MEASUREMENTS).hypervolume
+    assert curve[-1] == rank_trials("demo", PAIR, trials, MEASUREMENTS).hypervolume
 
 
-def test_files_hold_the_front(front: Front, tmp_path: Path) -> None:
+def test_files_hold_the_front(front: RankedTrials, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "folder"
     paths = write_front(front, folder)
     names = ["front.json", "front.csv", "front.html", "front.png"]
@@ -152,7 +152,9 @@ def test_files_hold_the_front(front: Front, tmp_path: Path) -> None:
     assert paths[3].read_bytes().startswith(b"\x89PNG")
 
 
-def test_page_needs_no_network_and_tells_what_was_sampled(front: Front, tmp_path: Path) -> None:
+def test_page_needs_no_network_and_tells_what_was_sampled(
+    front: RankedTrials, tmp_path: Path
+) -> None:
     page = write_front(front, tmp_path)[2].read_text()
     assert not re.search(r"<(script|link)[^>]*(src|href)=", page)
     data = page[page.rindex("Plotly.newPlot(") :]
@@ -161,13 +163,13 @@ def test_page_needs_no_network_and_tells_what_was_sampled(front: Front, tmp_path
     assert "Recall@1 (higher is better)" in data
 
 
-def test_names_are_escaped_in_the_page(front: Front, tmp_path: Path) -> None:
+def test_names_are_escaped_in_the_page(front: RankedTrials, tmp_path: Path) -> None:
     page = write_front(replace(front, sweep="<b>$x_1$"), tmp_path)[2].read_text()
     assert "<title>&lt;b&gt;$x_1$: front</title>" in page
 
 
 def test_existing_files_are_replaced_whole_or_not_at_all(
-    front: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    front: RankedTrials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = write_front(front, tmp_path)
     before = [path.read_bytes() for path in paths]
@@ -183,8 +185,8 @@ def test_existing_files_are_replaced_whole_or_not_at_all(
 
 
 def test_no_trial_yet(tmp_path: Path) -> None:
-    front = build_front("demo", PAIR, [], [])
-    assert (front.rows, front.hypervolume, front.knee) == ((), 0.0, None)
+    front = rank_trials("demo", PAIR, [], [])
+    assert (front.trials, front.hypervolume, front.knee) == ((), 0.0, None)
     assert hypervolume_curve(PAIR, [], []) == []
     paths = write_front(front, tmp_path)
     assert paths[1].read_text().startswith("number,control,rank,")
@@ -192,7 +194,7 @@ def test_no_trial_yet(tmp_path: Path) -> None:
 
 
 def test_one_trial(tmp_path: Path) -> None:
-    front = build_front("demo", PAIR, [trial(0)], [measured(0, 0.0, 0.0)])
+    front = rank_trials("demo", PAIR, [trial(0)], [measured(0, 0.0, 0.0)])
     assert front.knee == 0
     assert len(write_front(front, tmp_path)) == 4
 
@@ -209,7 +211,7 @@ def test_staircase_bounds_what_the_front_attains(first: str, second: str) -> Non
         )
     )
     places = [(0.2, 0.3), (0.5, 0.6), (0.8, 0.8), (0.3, 0.9), (0.9, 0.2), (0.6, 0.4)]
-    front = build_front(
+    front = rank_trials(
         "demo",
         pair,
         [trial(n) for n in range(len(places))],
@@ -225,16 +227,16 @@ def test_staircase_bounds_what_the_front_attains(first: str, second: str) -> Non
         assert any(
             x.objective.sign * (cx - x.place(row)) >= 0
             and y.objective.sign * (cy - y.place(row)) >= 0
-            for row in front.members
+            for row in front.front
         )
-    for row in front.members:
+    for row in front.front:
         assert (x.place(row), y.place(row)) in corners
     assert xs[0] == x.worst_edge
     assert ys[-1] == y.worst_edge
 
 
-def test_small_values_are_shown_times_a_power_of_ten(front: Front) -> None:
+def test_small_values_are_shown_times_a_power_of_ten(front: RankedTrials) -> None:
     x, y = axes_of(front)
     assert x.title == "Recall@1 (higher is better)"
     assert y.title == "OPIS \N{MULTIPLICATION SIGN} 10² (lower is better)"
-    assert [y.place(row) for row in front.members] == pytest.approx([1.0, 0.2, 0.1])
+    assert [y.place(row) for row in front.front] == pytest.approx([1.0, 0.2, 0.1])

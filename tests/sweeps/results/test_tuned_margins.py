@@ -8,9 +8,16 @@ import torch
 import yaml
 
 from objectives import InputError, get_objective
-from sweeps.export import KNEE, export_margins, pick_trial, picks, write_margins
-from sweeps.records import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState
-from sweeps.report import Front, build_front
+from sweeps.results import (
+    KNEE,
+    RankedTrials,
+    pick_trial,
+    picks,
+    rank_trials,
+    tuned_margins,
+    write_margins,
+)
+from sweeps.store import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState
 from trainer import TrialConfig, TunedMargins, load_tuned_margins, read_tuned_margins
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -65,13 +72,13 @@ MEASUREMENTS = tuple(measurement(number) for number in POINTS)
 def front(
     measurements: tuple[MeasurementRecord, ...] = MEASUREMENTS,
     trials: tuple[int, ...] = tuple(POINTS),
-) -> Front:
-    return build_front("demo", PAIR, [trial(number) for number in trials], measurements)
+) -> RankedTrials:
+    return rank_trials("demo", PAIR, [trial(number) for number in trials], measurements)
 
 
 def export(pick: str = KNEE, **changes: Any) -> TunedMargins:
     measurements = changes.pop("measurements", MEASUREMENTS)
-    return export_margins(SWEEP, front(measurements, **changes), measurements, pick=pick)
+    return tuned_margins(SWEEP, front(measurements, **changes), measurements, pick=pick)
 
 
 @pytest.mark.parametrize(
@@ -87,10 +94,10 @@ def test_what_cannot_be_picked() -> None:
     with pytest.raises(InputError) as raised:
         pick_trial(front(), "accuracy")
     assert str(raised.value) == (
-        "--pick: 'accuracy' is not one of knee, recall, recall_at_1, consistency, opis, "
+        "pick: 'accuracy' is not one of knee, recall, recall_at_1, consistency, opis, "
         "nor a trial's number"
     )
-    with pytest.raises(InputError, match=r"^--pick: trial 99 of demo has not completed$"):
+    with pytest.raises(InputError, match=r"^pick: trial 99 of demo has not completed$"):
         pick_trial(front(), "99")
     with pytest.raises(InputError, match=r"^demo: no trial has completed, so there is nothing"):
         pick_trial(front(trials=()), "knee")

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from sweeps.parameters import Choices, Parameter, Range
+from sweeps.spec import Choices, Parameter, Range
 from trainer import one_sentence
 
 PARAMETER: TypeAdapter[Choices | Range] = TypeAdapter(Parameter)

@@ -1,6 +1,7 @@
 import random
 from collections.abc import Mapping, Sequence
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import optuna
 import pytest
@@ -8,13 +9,28 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from objectives import InputError
-from sweeps.parameters import Choices, Range, Scalar
 from sweeps.search import make_sampler
-from sweeps.space import SearchSpace
-from trainer import TrialConfig
-from trainer.config import TCM_FIELDS, TCM_WEIGHTS
+from sweeps.spec import Choices, Data, Range, Scalar
+from sweeps.spec import SearchSpace as AnySpace
+from sweeps.spec.metric_learning import workload
+from trainer import TCM_FIELDS, TCM_WEIGHTS, TrialConfig
 
 GAP = 0.01
+
+
+class SearchSpace(AnySpace):
+    """A space of metric learning."""
+
+    def __init__(self, parameters: Mapping[str, Choices | Range], fixed: Mapping[str, Any]) -> None:
+        super().__init__(parameters, fixed, config=workload.config, rules=workload.rules)
+
+    def config(self, sampled: Mapping[str, Scalar]) -> TrialConfig:
+        return cast(TrialConfig, super().config(sampled))
+
+    def controls(self) -> list[tuple[dict[str, Scalar], Any]]:
+        return [*super().controls()]
+
+
 LOSSES = ("smooth_ap", "triplet_margin", "multi_similarity")
 Raw = Mapping[str, Choices | Range]
 
@@ -270,7 +286,7 @@ def test_values_are_given_their_fields_types() -> None:
     assert type(sampled["learning_rate"]) is float
     assert type(sampled["batch_size"]) is int
     assert space.config(sampled).weight_decay == 0.01
-    assert space.largest_class_count() == 32
+    assert max(space.values("batch_size")) // min(space.values("samples_per_class")) == 32
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsgaii", "random"])
@@ -295,7 +311,7 @@ def test_with_optuna(sampler: str) -> None:
     assert len({t.params["margin_negative"] for t in study.trials}) > 50
 
 
-def test_values_and_the_largest_class_count() -> None:
+def test_values_and_the_most_classes_of_a_batch() -> None:
     space = SearchSpace(
         {
             "batch_size": Range(low=32, high=96, step=32),
@@ -307,7 +323,11 @@ def test_values_and_the_largest_class_count() -> None:
     assert list(space.values("batch_size")) == [32, 64, 96]
     assert list(space.values("samples_per_class")) == [4, 8, 4]
     assert space.values("backbone") == (TrialConfig().backbone,)
-    assert space.largest_class_count() == 24
+    images = SimpleNamespace(channels=1, size=32)
+    content = SimpleNamespace(dataset=SimpleNamespace(images=images))
+    workload.check(space, Data(facts={"train_classes": 24}, content=content))
+    with pytest.raises(InputError, match=r"^batch_size: a batch of this space can need 24 classes"):
+        workload.check(space, Data(facts={"train_classes": 23}, content=content))
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,9 @@ import pytest
 import yaml
 
 from objectives import InputError
-from sweeps.parameters import Choices, Range
-from sweeps.spec import SweepSpec, load_spec, rename
+from sweeps.spec import Choices, Range, SweepSpec, load_spec, rename
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BASE: dict[str, Any] = {
     "name": "demo",
     "data": {"name": "digits"},
@@ -79,7 +78,7 @@ def test_rename(tmp_path: Path) -> None:
     renamed = rename(spec, "other.2")
     assert renamed.name == "other.2"
     assert renamed.model_copy(update={"name": "demo"}) == spec
-    with pytest.raises(InputError, match=r"^--name: name: 'a/b' must begin with a letter or digit"):
+    with pytest.raises(InputError, match=r"^name: name: 'a/b' must begin with a letter or digit"):
         rename(spec, "a/b")
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
-from objectives import InputError
-from sweeps.database import open_database
-from sweeps.schema import VERSION_TABLE
+from objectives.errors import InputError
+from sweeps.store.database import open_database
+from sweeps.store.schema import VERSION_TABLE
 
 
 def test_file_and_folder_are_made_and_kept(tmp_path: Path) -> None:

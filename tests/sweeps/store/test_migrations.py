@@ -11,8 +11,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Engine, Integer, MetaData, create_engine, inspect, text
 
-from sweeps import migrations, schema
-from sweeps.migrations import alembic_config, current_revision, migrate
+from sweeps.store import migrations, schema
+from sweeps.store.migrations import alembic_config, current_revision, migrate
 
 POSTGRESQL = "TCM_SWEEPS_TEST_POSTGRESQL_URL"
 TABLES = {"sweeps", "sweep_trials", "sweep_measurements"}
@@ -90,7 +90,7 @@ def test_migrating_again_changes_nothing(engine: Engine) -> None:
         assert migrate(engine, create=True)
     assert set(inspect(engine).get_table_names()) >= TABLES
     with engine.connect() as connection:
-        assert current_revision(connection) == "0001"
+        assert current_revision(connection) == schema.REVISION
 
 
 def test_logging_is_left_alone(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import StatementError
 
-from objectives import InputError
-from sweeps.database import open_database
-from sweeps.records import SweepState, TrialState
-from sweeps.store import Outbox, Store, utc_now
+from objectives.errors import InputError
+from sweeps.store import Outbox, Store, SweepState, TrialState
+from sweeps.store.database import open_database
+from sweeps.store.store import utc_now
 
 POSTGRESQL = "TCM_SWEEPS_TEST_POSTGRESQL_URL"
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 START = datetime(2024, 2, 29, 12, 0, 0, 123456, tzinfo=UTC)
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED)
 
@@ -458,7 +458,7 @@ def test_mirror_thread_sees_everything_once_while_the_driver_writes(url: str) ->
 
 _RACER = """
 import sys
-from objectives import InputError
+from objectives.errors import InputError
 from sweeps.store import Store
 print("ready", flush=True)
 sys.stdin.readline()

@@ -15,8 +15,7 @@ import pytest
 import yaml
 
 from objectives import get_objective, hypervolume
-from sweeps.records import SweepState, TrialState
-from sweeps.store import Store
+from sweeps.store import Store, SweepState, TrialState
 from sweeps.tracking import EXPERIMENT, MirrorThread, MlflowMirror
 
 # mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
@@ -107,9 +106,7 @@ class Place:
 
     def mirror(self, sweep: str = "demo") -> MlflowMirror:
         """A new mirror, as after a crash."""
-        return MlflowMirror(
-            self.store, sweep, tracking_uri=self.uri, artifact_root=self.root, objectives=PAIR
-        )
+        return MlflowMirror(self.store, sweep, tracking_uri=self.uri, artifact_root=self.root)
 
     def runs(self, condition: str = "") -> list[Any]:
         experiment = self.client.get_experiment_by_name(EXPERIMENT)
@@ -140,7 +137,7 @@ def place(empty_database: Path, tmp_path: Path) -> Iterator[Place]:
 
     shutil.copy(empty_database, tmp_path / "mlflow.db")
     store = Store.open(f"sqlite:///{tmp_path}/sweeps.db", clock=Clock())
-    store.create_sweep("demo", spec=SPEC, provenance=PROVENANCE)
+    store.create_sweep("demo", spec=SPEC, provenance=PROVENANCE, objectives=PAIR)
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     root = tmp_path / "artifacts"
     yield Place(store=store, uri=uri, root=root, client=MlflowClient(tracking_uri=uri))
@@ -334,7 +331,7 @@ def test_a_sweep_of_the_same_name_in_another_home_has_a_run_of_its_own(
     clock = Clock()
     clock.now += timedelta(days=1)
     store = Store.open(f"sqlite:///{tmp_path}/other.db", clock=clock)
-    store.create_sweep("demo", spec=SPEC, provenance=PROVENANCE)
+    store.create_sweep("demo", spec=SPEC, provenance=PROVENANCE, objectives=PAIR)
     other = Place(store=store, uri=place.uri, root=place.root, client=place.client)
     other.mirror().mirror()
     store.close()
@@ -390,9 +387,7 @@ def test_the_sweep_goes_on_when_the_server_is_gone(
 ) -> None:
     half_way(place.store)
     uri = "http://127.0.0.1:9"  # the discard port: nobody listens
-    mirror = MlflowMirror(
-        place.store, "demo", tracking_uri=uri, artifact_root=None, objectives=PAIR
-    )
+    mirror = MlflowMirror(place.store, "demo", tracking_uri=uri, artifact_root=None)
     with caplog.at_level(logging.WARNING), MirrorThread(mirror, interval=0) as thread:
         the_rest(place.store)
     assert thread.last_error is not None
@@ -473,6 +468,6 @@ def test_mlflow_is_not_imported_until_it_is_needed() -> None:
     code = "import sys, sweeps.tracking; print([m for m in sys.modules if m in HEAVY])"
     heavy = ("mlflow", "plotly", "matplotlib")
     command = [sys.executable, "-c", code.replace("HEAVY", repr(heavy))]
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from objectives import InputError
-from sweeps.mlflow_client import open_client
-from sweeps.tracking import EXPERIMENT
-from sweeps.ui import answers, check_port, runs_page, serve, ui_command
+from sweeps.tracking import EXPERIMENT, answers, check_port, runs_page, serve, ui_command
+from sweeps.tracking.client import open_client
 
 # MLflow's models use what SQLAlchemy 2.1 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
@@ -78,6 +77,6 @@ def test_a_port_in_use_is_refused() -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         port = listener.getsockname()[1]
-        with pytest.raises(InputError, match=f"--port: cannot listen on 127.0.0.1:{port} "):
+        with pytest.raises(InputError, match=f"port: cannot listen on 127.0.0.1:{port} "):
             check_port("127.0.0.1", port)
     check_port("127.0.0.1", free_port())

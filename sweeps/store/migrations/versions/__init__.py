@@ -1,0 +1,1 @@
+"""Steps of the migrations, in the order of their numbers."""

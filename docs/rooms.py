@@ -1,0 +1,274 @@
+"""Rooms of the code and the imports between them, read from the syntax trees.
+
+``python -m docs.rooms`` prints who imports whom; `svg` draws it for ``docs/architecture.md``.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from itertools import product
+from pathlib import Path
+from typing import Final
+
+__all__ = [
+    "PACKAGES",
+    "Import",
+    "Module",
+    "circles",
+    "floors",
+    "modules",
+    "public_names",
+    "room_imports",
+    "svg",
+]
+
+ROOT: Final = Path(__file__).parents[1]
+# Each may import those after it.
+PACKAGES: Final = ("sweeps", "trainer", "objectives")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """One name that a module imports.
+
+    Attributes:
+        source: The dotted name after ``from``, or after ``import``.
+        name: The name that is imported from it; None for ``import source``.
+        line: Where.
+    """
+
+    source: str
+    name: str | None
+    line: int
+
+    @property
+    def top(self) -> str:
+        """The library or package."""
+        return self.source.split(".")[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Module:
+    """A file of the code, or one planted by a test.
+
+    Attributes:
+        path: Relative to the root.
+        source: Its text.
+    """
+
+    path: Path
+    source: str
+
+    @property
+    def name(self) -> str:
+        """Dotted name; a package's is that of its folder."""
+        parts = self.path.with_suffix("").parts
+        return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+    @property
+    def package(self) -> str:
+        """Dotted name of the folder that it lies in."""
+        return ".".join(self.path.parent.parts)
+
+    @property
+    def room(self) -> str:
+        """The folder below a package, or the file where it lies in none: ``sweeps/store``."""
+        top, *rest = self.path.with_suffix("").parts
+        return f"{top}/{rest[0]}" if rest and rest[0] != "__init__" else top
+
+    def imports(self) -> Iterator[Import]:
+        """Yield everything that is imported, wherever in the module it stands."""
+        for node in ast.walk(ast.parse(self.source)):
+            match node:
+                case ast.Import(names=names):
+                    yield from (
+                        Import(source=alias.name, name=None, line=node.lineno) for alias in names
+                    )
+                case ast.ImportFrom(names=names):
+                    source = self._absolute(node)
+                    for alias in names:
+                        # `from .. import trainer`, at the root, imports a package.
+                        there, name = (source, alias.name) if source else (alias.name, None)
+                        yield Import(source=there, name=name, line=node.lineno)
+                case ast.Call(
+                    func=ast.Name(id="__import__" | "import_module")
+                    | ast.Attribute(attr="import_module"),
+                    args=[ast.Constant(value=str(source)), *_],
+                ):
+                    yield Import(source=source, name=None, line=node.lineno)
+
+    def _absolute(self, node: ast.ImportFrom) -> str:
+        if not node.level:
+            return node.module or ""
+        parts = self.package.split(".")
+        base = parts[: len(parts) - node.level + 1]
+        return ".".join([*base, *([node.module] if node.module else [])])
+
+
+@cache
+def modules() -> tuple[Module, ...]:
+    """Return every module and face of the three packages."""
+    return tuple(
+        Module(path=path.relative_to(ROOT), source=path.read_text(encoding="utf-8"))
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py*"))
+        if path.suffix in (".py", ".pyi")
+    )
+
+
+@cache
+def public_names() -> Mapping[str, frozenset[str]]:
+    """Return what each package's face offers: the names in its ``__all__``."""
+    names: dict[str, frozenset[str]] = {}
+    for module in modules():
+        if module.path.stem != "__init__":
+            continue
+        for node in ast.parse(module.source).body:
+            match node:
+                case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List(elts=items)):
+                    found = {each.value for each in items if isinstance(each, ast.Constant)}
+                    names[module.name] = frozenset(map(str, found))
+        names.setdefault(module.name, frozenset())
+    return names
+
+
+def module_imports() -> dict[str, set[str]]:
+    """Return, for every module, those of the code that it imports; a face is a module too."""
+    there = {module.name for module in modules()}
+    graph: dict[str, set[str]] = {name: set() for name in there}
+    for module in modules():
+        for found in module.imports():
+            inner = f"{found.source}.{found.name}"
+            target = inner if inner in there else found.source
+            if target in there and target != module.name:
+                graph[module.name].add(target)
+    return graph
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[str]:
+    """Return the nodes from which a way leads back to themselves."""
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        left = [start]
+        while left:
+            for target in graph.get(left.pop(), ()):
+                if target not in seen:
+                    seen.add(target)
+                    left.append(target)
+        return seen
+
+    return sorted(node for node in graph if node in reached(node))
+
+
+def room_imports(package: str) -> dict[str, set[str]]:
+    """Return, for every room of a package but its face, the rooms of it that it imports."""
+    rooms = {module.name: module.room for module in modules()}
+    graph: dict[str, set[str]] = {}
+    for name, targets in module_imports().items():
+        room = rooms[name]
+        if name == package or not name.startswith(f"{package}."):
+            continue
+        inside = {rooms[t] for t in targets if t.startswith(f"{package}.")}
+        graph.setdefault(room, set()).update(inside - {room})
+    return graph
+
+
+def floors(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """Return the rooms by floor, the lowest first: each is one above the highest it imports.
+
+    Raises:
+        ValueError: There is a circle.
+    """
+    if round_about := circles(graph):
+        raise ValueError(f"rooms that import each other in a circle: {', '.join(round_about)}")
+
+    @cache
+    def floor(room: str) -> int:
+        return 1 + max(map(floor, graph[room]), default=-1)
+
+    height = max(map(floor, graph)) + 1
+    return [sorted(room for room in graph if floor(room) == level) for level in range(height)]
+
+
+# What is heavy, or particular, about a room: for the picture.
+_HEAVY: Final = {
+    "sweeps/cli": "typer, rich",
+    "sweeps/execution": "ray",
+    "sweeps/tracking": "mlflow",
+    "sweeps/embeddings": "torch, pyarrow",
+    "sweeps/search": "optuna",
+    "sweeps/results": "plotly, matplotlib",
+    "sweeps/store": "sqlalchemy, alembic",
+    "sweeps/spec": "pydantic",
+}
+_WIDTH, _HEIGHT, _BOX, _TALL = 960, 110, 150, 52
+
+
+def svg() -> str:
+    """Draw the rooms of ``sweeps`` on their floors, and the two packages below them."""
+    graph = room_imports("sweeps")
+    storeys = [["objectives"], ["trainer"], *floors(graph)]
+    places = {
+        room: (_WIDTH * (index + 1) / (len(rooms) + 1), _HEIGHT * (len(storeys) - level) - 55)
+        for level, rooms in enumerate(storeys)
+        for index, room in enumerate(rooms)
+    }
+    arrows = [(room, target) for room in graph for target in sorted(graph[room])]
+    height = _HEIGHT * len(storeys) + 10
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
+        'font-family="system-ui, sans-serif" font-size="14">',
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
+        'markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" fill="#666"/></marker></defs>',
+        f'<rect width="{_WIDTH}" height="{height}" fill="white"/>',
+        *(_storey(level, len(storeys)) for level in range(len(storeys))),
+        *(_arrow(places[room], places[target]) for room, target in arrows),
+        *(_box(room, *place) for room, place in places.items()),
+        "</svg>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _storey(level: int, count: int) -> str:
+    y = _HEIGHT * (count - level) - 105
+    name = ("objectives", "trainer")[level] if level < 2 else f"floor {level - 2}"
+    label = "" if level < 2 else f'<text x="12" y="{y + 20}" fill="#888">{name}</text>'
+    return f'<rect x="4" y="{y}" width="{_WIDTH - 8}" height="100" rx="8" fill="#f6f6f4"/>{label}'
+
+
+def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
+    (x1, y1), (x2, y2) = start, end
+    top, bottom = y1 + _TALL / 2, y2 - _TALL / 2
+    middle = (top + bottom) / 2
+    path = f"M{x1:.0f} {top:.0f}C{x1:.0f} {middle:.0f} {x2:.0f} {middle:.0f} {x2:.0f} {bottom:.0f}"
+    return f'<path d="{path}" fill="none" stroke="#666" opacity="0.7" marker-end="url(#tip)"/>'
+
+
+def _box(room: str, x: float, y: float) -> str:
+    heavy = _HEAVY.get(room, "")
+    wide = _WIDTH - 120 if "/" not in room else _BOX
+    left, top = x - wide / 2, y - _TALL / 2
+    name = escape(room.removeprefix("sweeps/"))
+    return (
+        f'<rect x="{left:.0f}" y="{top:.0f}" width="{wide}" height="{_TALL}" rx="6" '
+        'fill="white" stroke="#0072B2" stroke-width="1.5"/>'
+        f'<text x="{x:.0f}" y="{y + (-3 if heavy else 5):.0f}" text-anchor="middle" '
+        f'font-weight="600">{name}</text>'
+        f'<text x="{x:.0f}" y="{y + 15:.0f}" text-anchor="middle" font-size="12" '
+        f'fill="#666">{escape(heavy)}</text>'
+    )
+
+
+def main() -> None:
+    """Print the floors, and what each room imports."""
+    graph = room_imports("sweeps")
+    for level, rooms in reversed(list(enumerate(floors(graph)))):
+        for _, room in product([0], rooms):
+            print(f"{level}  {room:18} {', '.join(sorted(graph[room]))}")
+
+
+if __name__ == "__main__":
+    main()

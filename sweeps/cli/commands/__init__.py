@@ -1,0 +1,11 @@
+"""Commands, one a file; each is thin over what `sweeps` offers to Python."""
+
+from sweeps.cli.commands.export import export
+from sweeps.cli.commands.front import front
+from sweeps.cli.commands.list import list_sweeps
+from sweeps.cli.commands.run import run
+from sweeps.cli.commands.score import score
+from sweeps.cli.commands.status import status
+from sweeps.cli.commands.ui import ui
+
+__all__ = ["export", "front", "list_sweeps", "run", "score", "status", "ui"]

@@ -1,0 +1,26 @@
+"""Command ``sweeps list``."""
+
+from collections import Counter
+
+from sweeps.cli.options import DEFAULT_HOME, HomeOption, JsonOption, StoreOption, stored
+from sweeps.cli.terminal import OUT, print_json
+
+__all__ = ["list_sweeps"]
+
+
+def list_sweeps(
+    home: HomeOption = DEFAULT_HOME, store: StoreOption = None, as_json: JsonOption = False
+) -> None:
+    """List the sweeps in the store."""
+    from sweeps.cli.tables import sweeps_table
+    from sweeps.results import sweep_document
+
+    with stored(home, store) as opened:
+        rows = [
+            (sweep, Counter(trial.state.value for trial in opened.trials(sweep.name)))
+            for sweep in opened.sweeps()
+        ]
+    if as_json:
+        print_json([sweep_document(*row) for row in rows])
+    else:
+        OUT.print(sweeps_table(rows))

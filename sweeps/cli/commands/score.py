@@ -1,0 +1,158 @@
+"""Command ``sweeps score``."""
+
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sweeps.cli.options import (
+    DeviceOption,
+    DMaxOption,
+    DMinOption,
+    EmbeddingColumnOption,
+    EmbeddingsArgument,
+    FarMaxOption,
+    FarMinOption,
+    JsonOption,
+    LabelColumnOption,
+    LabelsArgument,
+    OperatingFarOption,
+    PerClassOption,
+    PlotOption,
+    ThresholdsOption,
+)
+from sweeps.cli.terminal import ERR, OUT, print_json, print_line, shown
+
+if TYPE_CHECKING:
+    from objectives import Score  # imports torch
+
+__all__ = ["score"]
+
+_RECALLS: Final = (1, 2, 4, 8)
+_PLOTS: Final = (".png", ".svg", ".pdf")
+
+
+def score(
+    embeddings: EmbeddingsArgument,
+    labels: LabelsArgument = None,
+    far_min: FarMinOption = 0.01,
+    far_max: FarMaxOption = 0.10,
+    d_min: DMinOption = None,
+    d_max: DMaxOption = None,
+    thresholds: ThresholdsOption = 101,
+    operating_far: OperatingFarOption = 0.05,
+    embedding_column: EmbeddingColumnOption = None,
+    label_column: LabelColumnOption = None,
+    device: DeviceOption = None,
+    per_class: PerClassOption = None,
+    plot: PlotOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score any embeddings: Recall@1, MAP@R, OPIS and 10%-OPIS, with 95 % intervals.
+
+    Embeddings come from an .npz file, from an .npy file and one of labels, or from Parquet.
+    """
+    from objectives import Calibration
+    from sweeps.embeddings import device_of, per_class_csv, read_embeddings, score_read
+    from sweeps.files import write_output
+
+    calibration = Calibration(
+        far_min=far_min,
+        far_max=far_max,
+        d_min=d_min,
+        d_max=d_max,
+        thresholds=thresholds,
+        operating_far=operating_far,
+    )
+    used = device_of(device)
+    _check_outputs(per_class, plot)
+    with _progress("reading") as progress:
+        read = read_embeddings(
+            embeddings,
+            labels,
+            embedding_column=embedding_column,
+            label_column=label_column,
+            progress=progress,
+        )
+    with _progress("scoring") as progress:
+        scored = score_read(read, calibration, file=embeddings, device=used, progress=progress)
+    if per_class is not None:
+        table = per_class_csv(scored, read).encode()
+    if plot is not None:
+        from sweeps.embeddings import utility_plot  # matplotlib is slow to import
+
+        picture = utility_plot(scored, title=embeddings.name, file_format=plot.suffix[1:].lower())
+    if per_class is not None:
+        write_output(per_class, table, field="per_class")
+    if plot is not None:
+        write_output(plot, picture, field="plot")
+    _show(scored, samples=len(read.labels), as_json=as_json)
+    if not as_json:
+        for file in filter(None, (per_class, plot)):
+            print_line(f"{file.suffix[1:]:>5}  {shown(file)}")
+
+
+def _check_outputs(per_class: Path | None, plot: Path | None) -> None:
+    """Refuse now what would fail after the work."""
+    from objectives import InputError
+    from sweeps.files import check_output
+
+    if per_class is not None and per_class.suffix.lower() != ".csv":
+        raise InputError(f"{per_class} must end in .csv", field="per_class")
+    if plot is not None and plot.suffix.lower() not in _PLOTS:
+        raise InputError(f"{plot} must end in one of {', '.join(_PLOTS)}", field="plot")
+    for field, file in {"per_class": per_class, "plot": plot}.items():
+        if file is not None:
+            check_output(file, field=field)
+
+
+def _show(score: "Score", *, samples: int, as_json: bool) -> None:
+    """Print the metrics, their intervals, and how much they were measured on."""
+    from objectives import bootstrap_intervals
+    from sweeps.cli.tables import metrics_table
+
+    metrics = {f"recall_at_{k}": score.recall_at(k) for k in _RECALLS} | score.metrics()
+    if any(map(math.isnan, metrics.values())):
+        ERR.print(
+            "note: what is nan needs two classes or more, and two samples or more of one class"
+        )
+    intervals = bootstrap_intervals(score)
+    single = score.singletons
+    classes = len(score.classes) + single
+    if as_json:
+        counts = {"samples": samples, "classes": classes, "single_sample_classes": single}
+        print_json(metrics | counts | {"intervals": intervals})
+        return
+    OUT.print(metrics_table(metrics, intervals))
+    left_out = f" ({single} with one sample only, a miss in Recall@k)" if single else ""
+    print_line(
+        f"{samples} samples of {classes} classes{left_out}; intervals: bootstrap over classes"
+    )
+
+
+@contextmanager
+def _progress(work: str) -> Iterator[Callable[[float], None]]:
+    """Show a bar on the other stream while the work lasts, if people are looking at it."""
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=ERR,
+        transient=True,
+        # Not the console's own idea of a terminal, which the environment can force.
+        disable=not sys.stderr.isatty(),
+    )
+    with bar:
+        task = bar.add_task(work, total=1.0)
+        yield lambda share: bar.update(task, completed=share)

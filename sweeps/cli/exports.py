@@ -1,0 +1,28 @@
+"""Exports of trials, with what people are told of them."""
+
+from pathlib import Path
+
+from sweeps.cli.terminal import ERR, print_line, shown
+from sweeps.results import pick_trial, ranked_trials, tuned_margins, write_margins
+from sweeps.spec import workload_of
+from sweeps.store import Store
+
+__all__ = ["export_trial"]
+
+
+def export_trial(store: Store, name: str, output: Path, *, pick: str) -> None:
+    """Write the export of a trial, and say which it is.
+
+    Raises:
+        InputError: The pick means no trial, or the file cannot be written.
+    """
+    sweep, ranked = store.sweep(name), ranked_trials(store, name)
+    document = tuned_margins(sweep, ranked, store.measurements(name), pick=pick)
+    write_margins(document, output)
+    chosen = pick_trial(ranked, pick)
+    print_line(f"{'yaml':>5}  {shown(output)}  (trial {chosen.number}, {pick}: {document})")
+    rule = workload_of(sweep.spec).rules.control
+    if chosen.control and rule is not None:
+        ERR.print(
+            f"note: trial {chosen.number} is a control ({rule.label}): no margins beat it here"
+        )

@@ -1,0 +1,14 @@
+from .labelled import Embeddings
+from .reading import SUFFIXES, read_embeddings
+from .score_file import device_of, per_class_csv, score_read
+from .utility_plot import utility_plot
+
+__all__ = [
+    "SUFFIXES",
+    "Embeddings",
+    "device_of",
+    "per_class_csv",
+    "read_embeddings",
+    "score_read",
+    "utility_plot",
+]

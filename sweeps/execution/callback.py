@@ -1,0 +1,41 @@
+"""Callbacks of a sweep: what watches it from the driver."""
+
+from dataclasses import dataclass
+
+from objectives import Objective
+from sweeps.store import Store
+
+__all__ = ["RunningSweep", "SweepCallback"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningSweep:
+    """A sweep that is being carried out.
+
+    Attributes:
+        name: Its name.
+        store: The record; to be read only.
+        objectives: Its two objectives.
+        total: Number of its trials, controls included.
+    """
+
+    name: str
+    store: Store
+    objectives: tuple[Objective, Objective]
+    total: int
+
+
+class SweepCallback:
+    """Base of what watches a sweep; each method does nothing unless it is overridden.
+
+    All are called on the driver, one at a time. What one raises ends the sweep.
+    """
+
+    def on_sweep_start(self, sweep: RunningSweep) -> None:
+        """Take note of a sweep whose first trial is about to begin."""
+
+    def on_trial_event(self) -> None:
+        """Take note of an event of a trial, which the store has by now."""
+
+    def on_sweep_end(self) -> None:
+        """Take note of the end, however the sweep ended."""

@@ -1,0 +1,71 @@
+"""Files of a front: JSON, CSV, an interactive page and a picture."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from sweeps.files import write_whole
+from sweeps.results.final_values import SPLIT
+from sweeps.results.ranked_trials import RankedTrials
+
+__all__ = ["front_document", "write_front"]
+
+_COLUMNS: Final = ("number", "control", "rank", "hypervolume_contribution")
+
+
+def front_document(ranked: RankedTrials) -> dict[str, Any]:
+    """Return ranked trials as plain JSON data: the contents of ``front.json``."""
+    return {
+        "sweep": ranked.sweep,
+        "split": SPLIT,
+        "objectives": [
+            {"name": o.name, "label": o.label, "direction": o.direction, "worst": o.reference}
+            for o in ranked.objectives
+        ],
+        "hypervolume": ranked.hypervolume,
+        "knee": ranked.knee,
+        "trials": [
+            {column: getattr(trial, column) for column in _COLUMNS}
+            | {"values": dict(trial.values), "sampled": dict(trial.sampled)}
+            | {"config": dict(trial.config)}
+            for trial in ranked.trials
+        ],
+    }
+
+
+def write_front(ranked: RankedTrials, folder: Path) -> tuple[Path, ...]:
+    """Write ``front.json``, ``front.csv``, ``front.html`` and ``front.png``, each atomically.
+
+    The HTML file holds its own copy of plotly.js and needs no network.
+
+    Returns:
+        The four paths.
+    """
+    from sweeps.results.plots import front_html, front_png  # plotly and matplotlib are slow
+
+    contents = {
+        "front.json": (json.dumps(front_document(ranked), indent=2) + "\n").encode(),
+        "front.csv": _front_csv(ranked).encode(),
+        "front.html": front_html(ranked).encode(),
+        "front.png": front_png(ranked),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        write_whole(folder / name, content)
+    return tuple(folder / name for name in contents)
+
+
+def _front_csv(ranked: RankedTrials) -> str:
+    values = dict.fromkeys(name for trial in ranked.trials for name in trial.values)
+    sampled = dict.fromkeys(name for trial in ranked.trials for name in trial.sampled)
+    # The objectives come first, and are there even when no trial is.
+    metrics = dict.fromkeys(o.name for o in ranked.objectives) | values
+    out = io.StringIO()
+    writer = csv.DictWriter(out, [*_COLUMNS, *metrics, *sampled], lineterminator="\n")
+    writer.writeheader()
+    for trial in ranked.trials:
+        head = {column: getattr(trial, column) for column in _COLUMNS}
+        writer.writerow({**trial.sampled, **trial.values, **head})
+    return out.getvalue()

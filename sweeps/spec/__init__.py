@@ -1,0 +1,42 @@
+"""Specs: what a user writes of a sweep, and the kinds of trials that it can name."""
+
+from sweeps.spec.controls import ControlRule
+from sweeps.spec.parameters import Choices, Parameter, Range, Scalar, Suggest
+from sweeps.spec.resources import Budget, Resources
+from sweeps.spec.space import SearchSpace
+from sweeps.spec.space_rules import SpaceRules
+from sweeps.spec.spec import SweepSpec, load_spec, rename
+from sweeps.spec.workload import (
+    METRIC_LEARNING,
+    ControlTrial,
+    Data,
+    PickedTrial,
+    Run,
+    Workload,
+    load_workload,
+    workload_of,
+)
+
+__all__ = [
+    "METRIC_LEARNING",
+    "Budget",
+    "Choices",
+    "ControlRule",
+    "ControlTrial",
+    "Data",
+    "Parameter",
+    "PickedTrial",
+    "Range",
+    "Resources",
+    "Run",
+    "Scalar",
+    "SearchSpace",
+    "SpaceRules",
+    "Suggest",
+    "SweepSpec",
+    "Workload",
+    "load_spec",
+    "load_workload",
+    "rename",
+    "workload_of",
+]

@@ -1,0 +1,73 @@
+"""Sampled and fixed fields held against the model of a configuration."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from objectives import InputError
+from sweeps.spec.parameters import Choices, Range
+from trainer import describe_fault
+
+__all__ = ["check_conditions", "typed_parameter", "typed_value"]
+
+
+def typed_value(model: type[BaseModel], where: str, name: str, value: Any) -> Any:
+    """Return the value as the field's own type, such as 0.001 for YAML's text ``1e-3``.
+
+    Raises:
+        InputError: The model has no such field, or it cannot take the value.
+    """
+    field = model.model_fields.get(name)
+    if field is None:
+        raise InputError(f"unknown key; there is {', '.join(model.model_fields)}", field=where)
+    adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        raise InputError(describe_fault(error.errors()[0]), field=where) from None
+
+
+def typed_parameter(
+    model: type[BaseModel], name: str, parameter: Choices | Range
+) -> Choices | Range:
+    """Return the parameter with its choices as the field's own type.
+
+    Raises:
+        InputError: As `typed_value`, two choices are then the same, or the field takes no range.
+    """
+    where = f"space.{name}"
+    ends = tuple(typed_value(model, where, name, value) for value in parameter.ends)
+    if isinstance(parameter, Choices):
+        if len(set(ends)) < len(ends):
+            raise InputError(f"{list(ends)} must be distinct", field=where)
+        return parameter.model_copy(update={"choices": ends})
+    kind = model.model_fields[name].annotation
+    if kind not in (int, float):
+        raise InputError("takes no range; list its choices", field=where)
+    if kind is int and parameter.step is not None and parameter.step % 1:
+        raise InputError(f"must be a whole number, not {parameter.step:g}", field=f"{where}.step")
+    return parameter
+
+
+def check_conditions(
+    name: str, parameter: Choices | Range, parameters: Mapping[str, Choices | Range]
+) -> None:
+    """Refuse a condition that does not name a sampled list and its values.
+
+    Raises:
+        InputError: As said.
+    """
+    for key, values in parameter.when.items():
+        other = parameters.get(key)
+        if not isinstance(other, Choices) or other.when:
+            raise InputError(
+                f"{key!r} must be in the space as a list of choices without conditions",
+                field=f"space.{name}.when",
+            )
+        unknown = [value for value in values if value not in other.choices]
+        if unknown or not values:
+            raise InputError(
+                f"must be some of {list(other.choices)}, not {list(values)}",
+                field=f"space.{name}.when.{key}",
+            )

@@ -1,0 +1,197 @@
+"""The workload: all that `sweeps` knows of a kind of trial."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from pydantic import BaseModel
+
+from objectives import InputError, Objective
+from sweeps.spec.resources import Resources
+from sweeps.spec.space import SearchSpace
+from sweeps.spec.space_rules import SpaceRules
+from trainer import Measurement, import_object
+
+__all__ = [
+    "METRIC_LEARNING",
+    "ControlTrial",
+    "Data",
+    "PickedTrial",
+    "Run",
+    "Workload",
+    "load_workload",
+    "workload_of",
+]
+
+METRIC_LEARNING: Final = "metric_learning"
+# Imported where a spec names them, as a user's own are.
+_BUILT_IN: Final[Mapping[str, str]] = {
+    METRIC_LEARNING: "sweeps.spec.metric_learning:workload",
+    "simulated": "sweeps.spec.simulated:workload",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Data as a workload has opened them.
+
+    Attributes:
+        fingerprint: The same on every machine for the same data, and for no other.
+        facts: What provenance says of them, as plain JSON data.
+        content: Whatever the workload trains on.
+    """
+
+    fingerprint: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    content: Any = None
+
+
+class Run(Protocol):
+    """A training run of one configuration under one seed."""
+
+    def advance(self) -> Measurement:
+        """Train to the next rung, and measure there on the validation split.
+
+        Raises:
+            trainer.TrialFailed: The run cannot be scored; the sweep records why and goes on.
+        """
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """Return all that the rest of the run depends on."""
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Go on from what `state_dict` returned for the same configuration and data."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlTrial:
+    """The control that a picked trial is held against.
+
+    Attributes:
+        number: Its number.
+        config: Its configuration, as plain JSON data.
+        metrics: What it scored.
+        difference: The picked trial's objectives minus the control's.
+        differs_in: Fields other than those that a control leaves out, with both values under
+            ``tuned`` and ``control``.
+    """
+
+    number: int
+    config: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    difference: Mapping[str, float]
+    differs_in: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PickedTrial:
+    """A trial that was chosen from a front, with all that is known of it.
+
+    Attributes:
+        sweep: Name of the sweep.
+        number: Its number.
+        pick: Why this trial.
+        config: Its configuration, as plain JSON data.
+        metrics: What it scored.
+        split: Whose classes it was scored on.
+        epoch: The rung at which it was.
+        seeds: Seeds of the training runs that were averaged.
+        control: Its control; None where there is none, or that failed.
+        spec: The sweep's spec, as plain JSON data.
+        provenance: Of the sweep, and where the trial stands in it.
+    """
+
+    sweep: str
+    number: int
+    pick: str
+    config: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    split: str
+    epoch: int
+    seeds: tuple[int, ...]
+    control: ControlTrial | None
+    spec: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+
+
+def _no_data(_section: Any) -> Data:
+    return Data()
+
+
+def _any_space(_space: SearchSpace, _data: Data) -> None:
+    """Refuse nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """A kind of trial: what it is configured by, how it is run, what it is worth, what it leaves.
+
+    Attributes:
+        config: Model of a configuration, every field with a default. It has a field ``seed``.
+        objectives: What a trial can be judged by, by name.
+        default_objectives: Names of the two where a spec names none; the first two if empty.
+        last_epoch: Maps a configuration to the rung at which its training ends, counted from 1.
+        start: Begins a training run, in the process of a trial, from a configuration, the data,
+            the ``scoring`` section, and what the trial holds. May raise ``trainer.TrialFailed``.
+        data: Model of the spec's ``data`` section; None where there is none.
+        open_data: Opens what that section describes; called on the driver, and once in each
+            process of trials.
+        scoring: Model, or dataclass, of the spec's ``scoring`` section, every field with a
+            default; None where there is none.
+        rules: What the space has to keep to; see `SpaceRules`.
+        check: Raises an InputError where the data do not suit the space, before a sweep starts.
+        export: Makes the file that ``sweeps export`` writes; None where there is none.
+    """
+
+    config: type[BaseModel]
+    objectives: Mapping[str, Objective]
+    last_epoch: Callable[[Any], int]
+    start: Callable[[Any, Data, Any, Resources], Run]
+    data: type[Any] | None = None
+    open_data: Callable[[Any], Data] = _no_data
+    scoring: type[Any] | None = None
+    default_objectives: tuple[str, ...] = ()
+    rules: SpaceRules = field(default_factory=SpaceRules)
+    check: Callable[[SearchSpace, Data], None] = _any_space
+    export: Callable[[PickedTrial], BaseModel] | None = None
+
+    def __post_init__(self) -> None:
+        missing = [name for name, each in self.config.model_fields.items() if each.is_required()]
+        if missing:
+            raise ValueError(f"every field of a configuration needs a default; {missing} has none")
+        if "seed" not in self.config.model_fields:
+            raise ValueError("a configuration needs a field 'seed'")
+        if len(self.objectives) < 2:
+            raise ValueError("a workload needs two objectives or more")
+
+    @property
+    def objective_pair(self) -> tuple[str, str]:
+        """Names of the two objectives of a spec that names none."""
+        first, second = self.default_objectives or tuple(self.objectives)[:2]
+        return first, second
+
+
+def workload_of(spec: Mapping[str, Any]) -> Workload:
+    """Return the workload of a spec that is plain data, such as the store's.
+
+    Raises:
+        InputError: As `load_workload`.
+    """
+    return load_workload(spec.get("workload", METRIC_LEARNING))
+
+
+def load_workload(reference: str) -> Workload:
+    """Return a workload by its name, or as ``package.module:attribute``.
+
+    Raises:
+        InputError: There is none, or it is no `Workload`; the message names the field.
+    """
+    if reference not in _BUILT_IN and ":" not in reference:
+        raise InputError(
+            f"{reference!r} is not one of {', '.join(_BUILT_IN)}, nor a package.module:attribute",
+            field="workload",
+        )
+    found = import_object(_BUILT_IN.get(reference, reference), field="workload")
+    if not isinstance(found, Workload):
+        raise InputError(f"{reference!r} is no sweeps.Workload", field="workload")
+    return found

@@ -1,0 +1,22 @@
+"""Store of sweeps, trials and measurements: the record that all else is made from."""
+
+from sweeps.store.records import (
+    MeasurementRecord,
+    Outbox,
+    SweepRecord,
+    SweepState,
+    TrialRecord,
+    TrialState,
+)
+from sweeps.store.store import Store, open_store
+
+__all__ = [
+    "MeasurementRecord",
+    "Outbox",
+    "Store",
+    "SweepRecord",
+    "SweepState",
+    "TrialRecord",
+    "TrialState",
+    "open_store",
+]
