@@ -10,7 +10,7 @@ from objectives import InputError, Objective
 from sweeps.spec.resources import Resources
 from sweeps.spec.space import SearchSpace
 from sweeps.spec.space_rules import SpaceRules
-from trainer import Measurement, import_object
+from trainer import Measurement, Split, import_object
 
 __all__ = [
     "METRIC_LEARNING",
@@ -106,7 +106,7 @@ class PickedTrial:
     pick: str
     config: Mapping[str, Any]
     metrics: Mapping[str, float]
-    split: str
+    split: Split
     epoch: int
     seeds: tuple[int, ...]
     control: ControlTrial | None

@@ -117,7 +117,11 @@ def _connect(url: URL) -> Engine:
     engine = create_engine(url, connect_args=arguments, pool_pre_ping=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _enforce_foreign_keys)
-        _use_write_ahead_log(engine, tries=20)
+        try:
+            _use_write_ahead_log(engine, tries=20)
+        except BaseException:
+            engine.dispose()
+            raise
     return engine
 
 

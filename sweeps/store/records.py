@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from objectives import Objective, objective_pair
+from trainer import Split
 
 __all__ = ["MeasurementRecord", "Outbox", "SweepRecord", "SweepState", "TrialRecord", "TrialState"]
 
@@ -102,7 +103,7 @@ class MeasurementRecord:
     number: int
     epoch: int
     seed: int
-    split: str
+    split: Split
     metrics: Mapping[str, float]
     recorded_at: datetime
 

@@ -28,6 +28,7 @@ from sweeps.store.records import (
     TrialRecord,
     TrialState,
 )
+from trainer import Split
 
 __all__ = ["Store", "open_store", "utc_now"]
 
@@ -227,7 +228,7 @@ class Store:
         *,
         epoch: int,
         seed: int,
-        split: str,
+        split: Split,
         metrics: Mapping[str, float],
     ) -> None:
         """Add a measurement; of two for the same trial, epoch, seed and split the first stays.

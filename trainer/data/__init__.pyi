@@ -1,8 +1,9 @@
-from .config import SPLITS, DataConfig, Split, SplitConfig
+from .config import DataConfig, SplitConfig
 from .dataset import Dataset, Images, SplitDataset, TensorImages
 from .files import FileImages
 from .load import load_data
 from .split import split_classes
+from .split_names import SPLITS, Split
 
 __all__ = [
     "SPLITS",

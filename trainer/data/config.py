@@ -1,17 +1,13 @@
 """The configuration of a data set, and of the split of its classes."""
 
 from pathlib import Path
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
 from trainer.strict_model import StrictModel
 
-__all__ = ["NATIVE_SIZES", "SPLITS", "DataConfig", "Split", "SplitConfig"]
-
-# The three parts of the classes.
-Split = Literal["train", "validation", "test"]
-SPLITS: Final[tuple[Split, ...]] = get_args(Split)
+__all__ = ["NATIVE_SIZES", "DataConfig", "SplitConfig"]
 
 # The side in pixels of an image where ``image_size`` is not set.
 NATIVE_SIZES: Final = {"glyphs": 32, "digits": 8, "files": 64}

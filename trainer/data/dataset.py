@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from trainer.data.config import SPLITS, Split
+from trainer.data.split_names import SPLITS, Split
 
 __all__ = ["Dataset", "Images", "SplitDataset", "TensorImages"]
 

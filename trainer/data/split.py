@@ -8,8 +8,9 @@ from typing import Final
 import torch
 
 from objectives import InputError
-from trainer.data.config import SPLITS, Split, SplitConfig
+from trainer.data.config import SplitConfig
 from trainer.data.dataset import Dataset, SplitDataset
+from trainer.data.split_names import SPLITS, Split
 
 __all__ = ["MIN_CLASSES", "split_classes"]
 

@@ -21,5 +21,9 @@ given: Connection | None = context.config.attributes.get("connection")
 if given is not None:
     _run(given)
 else:
-    with create_engine(context.get_x_argument(as_dictionary=True)["url"]).begin() as opened:
-        _run(opened)
+    engine = create_engine(context.get_x_argument(as_dictionary=True)["url"])
+    try:
+        with engine.begin() as opened:
+            _run(opened)
+    finally:
+        engine.dispose()

@@ -1,0 +1,93 @@
+"""Sweeps over other kinds of trials than metric learning, on a real Ray."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from objectives import InputError
+from sweeps import Home, SweepSpec, export_margins, open_store, ranked_trials, run_sweep
+from sweeps.execution import RunningSweep, SweepCallback
+from sweeps.spec.simulated import SimulatedConfig, true_values
+
+# mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+
+ROOT = Path(__file__).parents[3]
+
+
+class Witness(SweepCallback):
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def on_sweep_start(self, sweep: RunningSweep) -> None:
+        self.events.append(f"start {sweep.name} {sweep.total}")
+
+    def on_trial_event(self) -> None:
+        self.events.append("event")
+
+    def on_sweep_end(self) -> None:
+        self.events.append("end")
+
+
+def test_a_simulated_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_prestart_worker_first_driver", "0")
+    spec = SweepSpec.model_validate(
+        {
+            "name": "fake",
+            "workload": "simulated",
+            "space": {
+                "trade": {"low": 0.1, "high": 1},
+                "detour": {"low": 0, "high": 0.5},
+            },
+            "trial": {"last_epoch": 3},
+            "budget": {"trials": 12, "max_concurrent": 2},
+        }
+    )
+    home, witness = Home(path=tmp_path / "home"), Witness()
+    finished = run_sweep(spec, home=home, callbacks=[witness])
+    assert finished.mirror_error is None
+    assert witness.events[0] == "start fake 13"
+    assert witness.events[-1] == "end"
+    assert witness.events.count("event") == 13 * 5  # start, three epochs, end
+    with open_store(home.store_url) as store:
+        ranked, trials = ranked_trials(store, "fake"), store.trials("fake")
+        with pytest.raises(InputError, match="fake: its workload exports nothing"):
+            export_margins(store, "fake")
+    assert ranked == finished.ranked
+    assert [trial.control for trial in trials] == [True] + [False] * 12
+    assert trials[0].config["trade"] == 0
+    assert "trade" not in trials[0].sampled
+    assert {trial.last_epoch for trial in trials} == {3}
+    for trial in ranked.trials:
+        config = SimulatedConfig.model_validate(trial.config)
+        accuracy, inconsistency = true_values(config)
+        assert trial.values == {"accuracy": accuracy, "inconsistency": inconsistency}
+    assert [objective.name for objective in ranked.objectives] == ["accuracy", "inconsistency"]
+
+
+def test_a_workload_of_ones_own(
+    command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    raw = yaml.safe_load((ROOT / "examples" / "own_workload.yaml").read_text())
+    file = tmp_path / "own.yaml"
+    file.write_text(yaml.safe_dump(raw | {"budget": {"trials": 2, "max_concurrent": 1}}))
+    ran = command("run", file, "--home", tmp_path / "home")
+    assert (ran.code, ran.err) == (0, "")
+    with open_store(Home(path=tmp_path / "home").store_url) as store:
+        ranked = ranked_trials(store, "own")
+        provenance = store.sweep("own").provenance
+    assert len(ranked.trials) == 3
+    assert len(ranked.controls) == 1
+    assert provenance["data"] == {}
+    for trial in ranked.trials:
+        # Far better than the 1 in 5 of guessing, on classes it was not trained on.
+        assert trial.values["recall_at_1"] > 0.5
+        assert 0 < trial.values["opis"] < 0.25
+    ran = command("export", "own", "-o", tmp_path / "a.yaml", "--home", tmp_path / "home")
+    assert (ran.code, ran.err) == (2, "error: own: its workload exports nothing\n")
+    assert not (tmp_path / "a.yaml").exists()

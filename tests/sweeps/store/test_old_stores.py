@@ -1,0 +1,79 @@
+"""Stores as earlier versions left them: each is opened, brought to the newest schema, and read."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from objectives import get_objective
+from sweeps.results import ranked_trials
+from sweeps.store import Store, SweepState, TrialState, open_store
+from sweeps.store.migrations import current_revision
+from sweeps.store.schema import REVISION
+
+FILES = Path(__file__).parent / "files"
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    file = tmp_path / "sweeps.db"
+    shutil.copy(FILES / "sweeps_0001.db", file)
+    return f"sqlite:///{file}"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    with open_store(url) as opened:
+        yield opened
+
+
+def revision(url: str) -> str | None:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = current_revision(connection)
+    engine.dispose()
+    return found
+
+
+def test_it_is_an_old_one_and_opening_renews_it(url: str) -> None:
+    assert revision(url) == "0001"
+    open_store(url).close()
+    assert revision(url) == REVISION
+
+
+def test_what_it_held_is_there(store: Store) -> None:
+    sweep, trials = store.sweep("demo"), store.trials("demo")
+    assert sweep.state is SweepState.COMPLETE
+    assert sweep.spec["space"]["loss"]["choices"] == [
+        "smooth_ap",
+        "multi_similarity",
+        "contrastive",
+    ]
+    assert [trial.control for trial in trials] == [True, False, False, False]
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 3 + [TrialState.FAILED]
+    assert trials[3].reason == "the training loss is not finite at epoch 1"
+    assert len(store.measurements("demo")) == 6
+
+
+def test_what_is_new_is_filled_in(store: Store) -> None:
+    assert [trial.last_epoch for trial in store.trials("demo")] == [6, 6, 6, 6]
+    sweep = store.sweep("demo")
+    assert sweep.recorded_objectives is None
+    recall, opis = sweep.objectives
+    assert (recall.name, recall.reference) == ("recall_at_1", 0.5)
+    assert (opis.name, opis.reference) == ("opis", 0.02)
+    assert opis.label == get_objective("opis").label
+
+
+def test_its_front_is_what_it_was(store: Store) -> None:
+    ranked = ranked_trials(store, "demo")
+    assert [(trial.number, trial.rank) for trial in ranked.trials] == [(1, 0), (2, 0), (0, 1)]
+    assert ranked.hypervolume == pytest.approx(0.45 * 0.017 + 0.43 * 0.001)
+
+
+def test_a_sweep_can_be_added(store: Store) -> None:
+    pair = (get_objective("recall_at_1"), get_objective("map_at_r"))
+    store.create_sweep("more", spec={}, provenance={}, objectives=pair)
+    assert store.sweep("more").objectives == pair
