@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import scoring
 from benchmarks.results import Comparison, publish, time_each
+from objectives import score_embeddings
 
 
 def test_scoring_compares_every_peer() -> None:
@@ -25,7 +26,7 @@ def test_scoring_compares_every_peer() -> None:
 
 def test_peers_of_scoring_agree_on_recall() -> None:
     embeddings, labels = scoring._Set(samples=1200, classes=200, dim=16).make()
-    wanted = scoring.score_embeddings(embeddings, labels).recall_at_1
+    wanted = score_embeddings(embeddings, labels).recall_at_1
     assert scoring._faiss(embeddings, labels) == pytest.approx(wanted, abs=1e-12)
 
 

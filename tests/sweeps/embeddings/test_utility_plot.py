@@ -1,5 +1,6 @@
 import io
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,9 +27,9 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     drawn: list[Figure] = []
     save = Figure.savefig
 
-    def keep(figure: Figure, *arguments: object, **options: object) -> None:
+    def keep(figure: Figure, *arguments: Any, **options: Any) -> None:
         drawn.append(figure)
-        save(figure, *arguments, **options)  # type: ignore[arg-type]
+        save(figure, *arguments, **options)
 
     monkeypatch.setattr(Figure, "savefig", keep)
     return drawn

@@ -2,16 +2,15 @@ import csv
 import math
 import os
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 import torch
 import yaml
 
-import sweeps.execution.cluster
 import sweeps.execution.run
 from objectives import InputError, get_objective
 from sweeps.cli.live_view import LiveProgress
@@ -19,8 +18,9 @@ from sweeps.execution import run_sweep
 from sweeps.execution.trainable import TrialTrainable
 from sweeps.home import Home
 from sweeps.results import rank_trials
-from sweeps.spec import Resources, load_spec
+from sweeps.spec import load_spec
 from sweeps.store import Store, SweepState, TrialState
+from tests.sweeps.command import Command, TinySweep
 from trainer import DataConfig, TrialConfig, load_data, load_tuned_margins, read_tuned_margins
 
 # mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
@@ -30,7 +30,7 @@ PAIR = (get_objective("recall_at_1"), get_objective("opis"))
 
 
 @pytest.fixture
-def store(tiny: Any) -> Any:
+def store(tiny: TinySweep) -> Iterator[Store]:
     opened = Store.open(Home(path=tiny.home).store_url, create=False)
     yield opened
     opened.close()
@@ -92,7 +92,7 @@ def test_provenance(store: Store) -> None:
     assert {"torch", "ray", "optuna", "mlflow"} <= found["versions"].keys()
 
 
-def test_mlflow_mirrors_it(tiny: Any, store: Store) -> None:
+def test_mlflow_mirrors_it(tiny: TinySweep, store: Store) -> None:
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=Home(path=tiny.home).tracking_uri)
@@ -127,7 +127,7 @@ def test_mlflow_mirrors_it(tiny: Any, store: Store) -> None:
     assert list((tiny.home / "mlflow-artifacts").rglob("front.png"))
 
 
-def test_the_front_is_written_to_files(tiny: Any, store: Store) -> None:
+def test_the_front_is_written_to_files(tiny: TinySweep, store: Store) -> None:
     folder = tiny.home / "fronts" / "tiny"
     rows = list(csv.DictReader((folder / "front.csv").read_text().splitlines()))
     front = rank_trials("tiny", PAIR, store.trials("tiny"), store.measurements("tiny"))
@@ -137,7 +137,7 @@ def test_the_front_is_written_to_files(tiny: Any, store: Store) -> None:
     assert "<html" in (folder / "front.html").read_text()[:2000].lower()
 
 
-def test_the_exported_margins_train(tiny: Any) -> None:
+def test_the_exported_margins_train(tiny: TinySweep) -> None:
     margins = read_tuned_margins(tiny.margins)
     assert margins.epoch == 2
     assert margins.data.train_classes == 5
@@ -158,7 +158,7 @@ def test_the_exported_margins_train(tiny: Any) -> None:
 
 
 def test_a_taken_name_changes_nothing(
-    tiny: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+    tiny: TinySweep, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweeps.execution.run, "ray_cluster", lambda *_: nullcontext())
     before = (store.sweeps(), store.trials("tiny"), store.measurements("tiny"))
@@ -194,7 +194,7 @@ def _breaking() -> type[TrialTrainable]:
 
 
 def test_dead_actors_errors_and_ctrl_c(
-    command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec, home = tmp_path / "tiny.yaml", Home(path=tmp_path / "home")
     # One at a time, so that what breaks has broken before the interrupt.
@@ -238,7 +238,7 @@ def test_dead_actors_errors_and_ctrl_c(
 
 
 def test_an_error_in_the_driver_leaves_the_sweep_failed(
-    tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: TinySweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: Any) -> None:
         opened.add_trial("tiny", 0, config={}, sampled={}, control=False)
@@ -254,22 +254,3 @@ def test_an_error_in_the_driver_leaves_the_sweep_failed(
     [trial] = opened.trials("tiny")
     assert (trial.state, trial.reason) == (TrialState.FAILED, "the sweep failed")
     opened.close()
-
-
-@pytest.mark.parametrize(
-    ("resources", "said"),
-    [
-        (Resources(cpu=3), "resources.cpu: a trial needs 3, and this machine has 2"),
-        (Resources(gpu=0.5), "resources.gpu: a trial needs 0.5, and this machine has 0"),
-    ],
-)
-def test_more_than_this_machine_has_is_refused_and_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch, resources: Resources, said: str
-) -> None:
-    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
-    monkeypatch.setattr(ray, "init", lambda *_, **__: None)
-    with (
-        pytest.raises(InputError, match=f"^{said}$"),
-        sweeps.execution.cluster.ray_cluster(None, resources),
-    ):
-        pass

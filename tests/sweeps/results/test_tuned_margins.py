@@ -1,4 +1,3 @@
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -78,7 +77,9 @@ def front(
 
 def export(pick: str = KNEE, **changes: Any) -> TunedMargins:
     measurements = changes.pop("measurements", MEASUREMENTS)
-    return tuned_margins(SWEEP, front(measurements, **changes), measurements, pick=pick)
+    margins = tuned_margins(SWEEP, front(measurements, **changes), measurements, pick=pick)
+    assert isinstance(margins, TunedMargins)
+    return margins
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_it_is_compared_with_the_control_of_its_own_loss() -> None:
 
 
 def test_the_last_epoch_and_its_seeds_count() -> None:
-    better: Mapping[str, float] = measurement(2).metrics | {"recall_at_1": 0.94}
+    better = {**measurement(2).metrics, "recall_at_1": 0.94}
     measurements = (
         *MEASUREMENTS,
         measurement(2, epoch=4, seed=0, metrics=better),

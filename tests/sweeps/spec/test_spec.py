@@ -65,7 +65,9 @@ budget: {trials: 3}
 
 
 @pytest.mark.parametrize("key", ["folder", "table"])
-def test_data_paths_start_at_the_spec(tmp_path: Path, key: str, monkeypatch: Any) -> None:
+def test_data_paths_start_at_the_spec(
+    tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
     given = {"images": tmp_path / "images", "../images": tmp_path / "../images"}
     given |= {"/data/images": Path("/data/images"), "~/images": Path("/home/someone/images")}

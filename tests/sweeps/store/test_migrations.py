@@ -8,7 +8,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Column, Engine, Integer, MetaData, create_engine, inspect, text
 
 from sweeps.store import migrations, schema
@@ -122,8 +122,8 @@ def test_new_step_can_be_written(tmp_path: Path) -> None:
     config.set_main_option("version_locations", str(tmp_path))
     config.set_main_option("path_separator", "os")
     written = command.revision(config, "more", head="base", rev_id="x1")
-    assert written is not None
-    module = written.module  # type: ignore[union-attr]
+    assert isinstance(written, Script)
+    module = written.module
     assert (module.revision, module.down_revision) == ("x1", None)
     module.upgrade()
 

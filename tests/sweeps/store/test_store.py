@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -74,13 +75,13 @@ def sweep(store: Store) -> str:
 
 
 def add(store: Store, sweep: str, number: int, **changes: object) -> None:
-    content = {"config": {"loss": "x"}, "sampled": {}, "control": False} | changes
-    store.add_trial(sweep, number, **content)  # type: ignore[arg-type]
+    content: dict[str, Any] = {"config": {"loss": "x"}, "sampled": {}, "control": False} | changes
+    store.add_trial(sweep, number, **content)
 
 
 def measure(store: Store, sweep: str, number: int, epoch: int = 1, **changes: object) -> None:
-    content = {"seed": 0, "split": "validation", "metrics": {"opis": 0.1}} | changes
-    store.record_measurement(sweep, number, epoch=epoch, **content)  # type: ignore[arg-type]
+    content: dict[str, Any] = {"seed": 0, "split": "validation", "metrics": {"opis": 0.1}} | changes
+    store.record_measurement(sweep, number, epoch=epoch, **content)
 
 
 # Sweeps

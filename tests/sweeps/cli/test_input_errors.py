@@ -1,33 +1,20 @@
-import json
 import re
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import typer
-import yaml
-from PIL import Image
+import ray
 
-import sweeps.execution.cluster
 import sweeps.execution.run
-from sweeps.cli import app
-from sweeps.execution import FinishedSweep
-from sweeps.home import Home
-from sweeps.results import ranked_trials
-from sweeps.store import Store
-from trainer import read_tuned_margins
+from tests.sweeps.command import Command
 
-# mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
-
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+from .place import Place
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -35,95 +22,6 @@ def snapshot(folder: Path) -> dict[str, bytes]:
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b""
         for path in sorted(folder.rglob("*"))
     }
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-# Help
-
-
-@pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_help_says_what_each_option_is_for(command: Any, name: str) -> None:
-    ran = command(name, "--help")
-    assert (ran.code, ran.err) == (0, "")
-    assert re.search(rf"Usage: .* {name} ", ran.out)
-    options = [param for param in COMMANDS[name].params if param.name != "help"]
-    assert [param.name for param in options if not getattr(param, "help", None)] == []
-    assert COMMANDS[name].help
-
-
-def test_help_lists_the_commands(command: Any) -> None:
-    shown = command("--help").out
-    assert all(f" {name} " in shown for name in COMMANDS)
-    assert {"run", "list", "status", "front", "export", "score", "ui"} <= COMMANDS.keys()
-
-
-def test_help_imports_nothing_heavy() -> None:
-    code = """
-import sys
-from sweeps.cli import main
-sys.argv = ["sweeps", *sys.argv[1:]]
-try:
-    main()
-finally:
-    print({"torch", "ray", "mlflow", "optuna", "sqlalchemy", "numpy"} & set(sys.modules))
-"""
-    for arguments in (["--help"], ["run", "--help"]):
-        ran = subprocess.run(
-            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
-        )
-        assert ran.stdout.splitlines()[-1] == "set()"
-
-
-# Bad input
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a bad command is tried: a folder with a good spec and a store of one sweep."""
-
-    folder: Path
-
-    def spec(self, **changes: Any) -> Path:
-        raw = yaml.safe_load((self.folder / "good.yaml").read_text()) | changes
-        return self.write("bad.yaml", yaml.safe_dump(raw))
-
-    def write(self, name: str, text: str) -> Path:
-        path = self.folder / name
-        path.write_text(text)
-        return path
-
-    def images(self, names: str, *, classes: int = 8, empty: bool = False) -> Path:
-        for number in range(classes):
-            folder = self.folder / names / f"class{number}"
-            folder.mkdir(parents=True)
-            for image in range(0 if empty else 2):
-                Image.new("RGB", (9, 9), (number, image, 0)).save(folder / f"{image}.png")
-        return self.folder / names
-
-    def make(self, name: str) -> Path:
-        (self.folder / name).mkdir()
-        return self.folder / name
-
-    def arrays(self, **arrays: Any) -> Path:
-        path = self.folder / "embeddings.npz"
-        np.savez(path, **arrays)
-        return path
-
-
-@pytest.fixture
-def place(here: Path, command: Any) -> Place:
-    (here / "good.yaml").write_text(command.tiny)
-    store = Store.open(f"sqlite:///{here / 'home' / 'sweeps.db'}")
-    store.create_sweep(
-        "tiny", spec={"data": {}, "objectives": ["recall_at_1", "opis"]}, provenance={}
-    )
-    store.close()
-    return Place(folder=here)
 
 
 def corrupt(place: Place) -> Path:
@@ -139,7 +37,6 @@ def closed_port() -> int:
 
 
 ROWS = np.eye(4, dtype=np.float32)
-RUN = ("run",)
 Arguments = Callable[[Place], list[object]]
 HOME = ["--home", "home"]
 BAD: list[tuple[str, Arguments, str]] = [
@@ -376,7 +273,7 @@ BAD: list[tuple[str, Arguments, str]] = [
     ("arguments", "said"), [bad[1:] for bad in BAD], ids=[bad[0] for bad in BAD]
 )
 def test_bad_input_is_one_line_and_exit_code_2(
-    command: Any,
+    command: Command,
     place: Place,
     monkeypatch: pytest.MonkeyPatch,
     arguments: Arguments,
@@ -397,12 +294,12 @@ def test_bad_input_is_one_line_and_exit_code_2(
     "raised", [ConnectionError("nobody\nthere"), SystemExit(15), ValueError("not an address")]
 )
 def test_what_ray_refuses_is_one_line_and_leaves_no_file(
-    command: Any, place: Place, monkeypatch: pytest.MonkeyPatch, raised: BaseException
+    command: Command, place: Place, monkeypatch: pytest.MonkeyPatch, raised: BaseException
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise raised
 
-    monkeypatch.setattr(sweeps.execution.cluster.ray, "init", refuse)
+    monkeypatch.setattr(ray, "init", refuse)
     before = snapshot(place.folder)
     ran = command("run", place.folder / "good.yaml", "--address", "auto")
     assert ran.code == 2
@@ -420,112 +317,3 @@ def test_the_installed_command_says_one_line() -> None:
     )
     assert (ran.returncode, ran.stdout) == (2, "")
     assert re.fullmatch(r"error: [^\n]*'tony'[^\n]*\n", ran.stderr)
-
-
-def test_an_unforeseen_error_keeps_its_traceback(
-    command: Any, place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(_: Any) -> None:
-        raise ValueError("a programming error")
-
-    monkeypatch.setattr(sweeps.execution.run, "check_address", broken)
-    with pytest.raises(ValueError, match="a programming error"):
-        command("run", place.folder / "good.yaml")
-
-
-# A sweep that a real Ray has carried out
-
-
-def test_run_shows_the_front_and_its_files(tiny: Any) -> None:
-    assert tiny.ran.code == 0
-    # Of so few epochs the knee may be a control, and then a note says so.
-    assert re.fullmatch(r"(?:note: trial \d is a control [^\n]+\n)?", tiny.ran.err)
-    assert "Ray" not in tiny.ran.out
-    for name in ("front.json", "front.csv", "front.html", "front.png", "margins.yaml"):
-        assert name in tiny.ran.out
-    assert re.search(r"\d of \d finished trials on the front", tiny.ran.out)
-    assert len(re.findall(r"^trial \d (?:COMPLETE|FAILED) ", tiny.ran.out, re.MULTILINE)) == 5
-
-
-def test_list(command: Any, tiny: Any) -> None:
-    [sweep] = json.loads(command("list", "--home", tiny.home, "--json").out)
-    assert (sweep["name"], sweep["state"]) == ("tiny", "COMPLETE")
-    assert sum(sweep["trials"].values()) == 5
-    assert set(sweep["trials"]) == {"COMPLETE", "FAILED"}
-    assert sweep["spec"]["budget"]["trials"] == 3
-    assert re.search(r"tiny .* COMPLETE .* digits ", command("list", "--home", tiny.home).out)
-
-
-def test_status(command: Any, tiny: Any) -> None:
-    found = json.loads(command("status", "tiny", "--home", tiny.home, "--json").out)
-    assert [trial["number"] for trial in found["trials"]] == [0, 1, 2, 3, 4]
-    assert {trial["epoch"] for trial in found["trials"] if trial["state"] == "COMPLETE"} == {2}
-    shown = command("status", "tiny", "--home", tiny.home).out
-    assert "the training loss is not finite at epoch 1" in shown
-
-
-def test_front(command: Any, tiny: Any, tmp_path: Path) -> None:
-    ran = command("front", "tiny", "--home", tiny.home, "--json", "--output", tmp_path / "front")
-    document = json.loads(ran.out)
-    assert document == json.loads((tmp_path / "front" / "front.json").read_text())
-    assert document == json.loads((tiny.home / "fronts" / "tiny" / "front.json").read_text())
-    members = [trial["number"] for trial in document["trials"] if trial["rank"] == 0]
-    assert document["knee"] in members
-    shown = command("front", "tiny", "--home", tiny.home).out
-    everything = command("front", "tiny", "--home", tiny.home, "--all").out
-    added = len(everything.splitlines()) - len(shown.splitlines())
-    assert added == len(document["trials"]) - len(members)
-
-
-def test_export(command: Any, tiny: Any, tmp_path: Path) -> None:
-    document = json.loads((tiny.home / "fronts" / "tiny" / "front.json").read_text())
-    best = {
-        "knee": document["knee"],
-        "recall": max(document["trials"], key=lambda t: t["values"]["recall_at_1"])["number"],
-        "consistency": min(document["trials"], key=lambda t: t["values"]["opis"])["number"],
-    }
-    for pick, number in best.items():
-        path = tmp_path / f"{pick}.yaml"
-        ran = command("export", "tiny", "-o", path, "--pick", pick, "--home", tiny.home)
-        assert ran.code == 0
-        # What so few epochs come to may make the best trial a control.
-        assert re.search(rf"\(trial {number}, {pick}: (?:margin_positive |a control)", ran.out)
-        assert read_tuned_margins(path).trial == number
-    ran = command("export", "tiny", "-o", tmp_path / "x", "--pick", "best", "--home", tiny.home)
-    assert (ran.code, ran.err) == (
-        2,
-        "error: --pick: 'best' is not one of knee, recall, recall_at_1, consistency, opis, "
-        "nor a trial's number\n",
-    )
-    ran = command("export", "tiny", "-o", tmp_path / "no" / "x", "--home", tiny.home)
-    assert ran.code == 2
-    assert "no/x: cannot be written (No such file or directory)" in ran.err
-    assert {path.name for path in tmp_path.iterdir()} == {f"{pick}.yaml" for pick in best}
-
-
-def test_run_prints_json_alone_when_asked(
-    command: Any, tiny: Any, place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    front = json.loads((tiny.home / "fronts" / "tiny" / "front.json").read_text())
-    with closing(Store.open(Home(path=tiny.home).store_url, create=False)) as store:
-        finished = FinishedSweep(ranked=ranked_trials(store, "tiny"), files=(), mirror_error=None)
-
-    def carried_out(*_: Any, callbacks: Any, **__: Any) -> FinishedSweep:
-        [live_view] = callbacks
-        live_view._console.print("for people")
-        return finished
-
-    monkeypatch.setattr(sweeps.execution, "run_sweep", carried_out)
-    ran = command("run", place.spec(), "--json", "--home", tiny.home)
-    assert ran.code == 0
-    assert json.loads(ran.out) == front
-    assert "for people" in ran.err
-    assert "Browse it in MLflow" in ran.err
-
-
-def test_looking_at_a_sweep_loads_neither_timm_nor_ray_nor_mlflow() -> None:
-    code = "import sys, sweeps.cli.output; print([m for m in HEAVY if m in sys.modules])"
-    heavy = repr(("timm", "ray", "mlflow", "optuna"))
-    command = [sys.executable, "-c", code.replace("HEAVY", heavy)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "[]"

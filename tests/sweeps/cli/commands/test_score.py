@@ -15,17 +15,12 @@ import torch
 import sweeps.files
 from objectives import bootstrap_intervals, score_embeddings
 from sweeps.embeddings import Embeddings, per_class_csv
+from tests.sweeps.command import Command
 
 KEYS = ["recall_at_1", "opis", "opis_10", "map_at_r", "d_min", "d_max", "operating_threshold"]
 RECALLS = ["recall_at_2", "recall_at_4", "recall_at_8"]
 COUNTS = ["samples", "classes", "single_sample_classes"]
 NAMES = ["cat", "dog", "eel, $grey$"]
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def samples(*, per_class: int = 6, singles: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -41,14 +36,14 @@ def saved(folder: Path, embeddings: Any, labels: Any) -> Path:
     return path
 
 
-def found(command: Any, *arguments: object, said: str = "") -> dict[str, Any]:
+def found(command: Command, *arguments: object, said: str = "") -> dict[str, Any]:
     ran = command("score", *arguments, "--json")
     assert (ran.code, ran.err) == (0, said)
     document: dict[str, Any] = json.loads(ran.out)
     return document
 
 
-def test_json(command: Any, here: Path) -> None:
+def test_json(command: Command, here: Path) -> None:
     embeddings, labels = samples(singles=2)
     document = found(command, saved(here, embeddings, labels))
     assert list(document) == [KEYS[0], *RECALLS, *KEYS[1:], *COUNTS, "intervals"]
@@ -60,7 +55,7 @@ def test_json(command: Any, here: Path) -> None:
     assert found(command, saved(here, embeddings, numbered)) == document
 
 
-def test_intervals(command: Any, here: Path) -> None:
+def test_intervals(command: Command, here: Path) -> None:
     embeddings, labels = samples()
     intervals = found(command, saved(here, embeddings, labels))["intervals"]
     numbers = torch.from_numpy(np.unique(labels, return_inverse=True)[1])
@@ -70,7 +65,7 @@ def test_intervals(command: Any, here: Path) -> None:
     assert all(0 <= low < high <= 1 for low, high in intervals.values())
 
 
-def test_every_kind_of_file_scores_alike(command: Any, here: Path) -> None:
+def test_every_kind_of_file_scores_alike(command: Command, here: Path) -> None:
     embeddings, labels = samples()
     document = found(command, saved(here, embeddings, labels))
     np.save("e.npy", embeddings)
@@ -82,7 +77,7 @@ def test_every_kind_of_file_scores_alike(command: Any, here: Path) -> None:
     assert found(command, "e.parquet", *options) == document
 
 
-def test_table(command: Any, here: Path) -> None:
+def test_table(command: Command, here: Path) -> None:
     ran = command("score", saved(here, *samples()))
     assert (ran.code, ran.err) == (0, "")
     for key in (*KEYS, *RECALLS):
@@ -97,7 +92,7 @@ def test_table(command: Any, here: Path) -> None:
     )
 
 
-def test_the_range_is_the_options(command: Any, here: Path) -> None:
+def test_the_range_is_the_options(command: Command, here: Path) -> None:
     path = saved(here, *samples())
     usual = found(command, path)
     assert found(command, path, "--far-max", "0.3")["d_max"] > usual["d_max"]
@@ -111,13 +106,13 @@ def test_the_range_is_the_options(command: Any, here: Path) -> None:
     assert finer["opis"] != usual["opis"]
 
 
-def test_options_are_named(command: Any, here: Path) -> None:
+def test_options_are_named(command: Command, here: Path) -> None:
     ran = command("score", saved(here, *samples()), "--d-min", "1.5", "--d-max", "1.0")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("error: --d-min (1.5) and --d-max (1.0) must satisfy")
 
 
-def test_one_class_has_nulls_and_files_all_the_same(command: Any, here: Path) -> None:
+def test_one_class_has_nulls_and_files_all_the_same(command: Command, here: Path) -> None:
     said = "note: what is nan needs two classes or more, and two samples or more of one class\n"
     path = saved(here, np.arange(12).reshape(4, 3) + 1.0, [4, 4, 4, 4])
     files = ("--per-class", "classes.csv", "--plot", "curves.png")
@@ -129,7 +124,7 @@ def test_one_class_has_nulls_and_files_all_the_same(command: Any, here: Path) ->
     assert (here / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_embeddings_that_cannot_be_scored_leave_no_file(command: Any, here: Path) -> None:
+def test_embeddings_that_cannot_be_scored_leave_no_file(command: Command, here: Path) -> None:
     path = saved(here, np.zeros((4, 3)), [0, 0, 1, 1])
     ran = command("score", path, "--per-class", "a.csv", "--plot", "a.png")
     assert (ran.code, ran.out) == (2, "")
@@ -140,7 +135,7 @@ def test_embeddings_that_cannot_be_scored_leave_no_file(command: Any, here: Path
 # --per-class
 
 
-def test_per_class(command: Any, here: Path) -> None:
+def test_per_class(command: Command, here: Path) -> None:
     embeddings, labels = samples(singles=1)
     path = saved(here, embeddings, labels)
     ran = command("score", path, "--per-class", "classes.csv")
@@ -160,7 +155,7 @@ def test_per_class(command: Any, here: Path) -> None:
     assert np.mean([float(row["opis"]) for row in rows]) == pytest.approx(score.opis)
 
 
-def test_per_class_rates_are_those_at_the_operating_threshold(command: Any, here: Path) -> None:
+def test_per_class_rates_are_those_at_the_operating_threshold(command: Command, here: Path) -> None:
     embeddings, labels = samples()
     document = found(command, saved(here, embeddings, labels), "--per-class", "classes.csv")
     reach = document["operating_threshold"]
@@ -186,7 +181,7 @@ def test_per_class_of_integers_is_in_their_order() -> None:
 
 
 def test_what_was_there_stays_when_the_new_cannot_be_written(
-    command: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -204,7 +199,7 @@ def test_what_was_there_stays_when_the_new_cannot_be_written(
 # --plot
 
 
-def test_plot(command: Any, here: Path) -> None:
+def test_plot(command: Command, here: Path) -> None:
     path = saved(here, *samples())
     for name, start in (("a.png", b"\x89PNG"), ("a.SVG", b"<?xml"), ("a.pdf", b"%PDF")):
         ran = command("score", path, "--plot", name)
@@ -217,7 +212,7 @@ def test_plot(command: Any, here: Path) -> None:
 
 
 def test_a_terminal_sees_the_progress(
-    command: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shares: dict[str, list[float]] = {}
 

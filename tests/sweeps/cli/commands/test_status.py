@@ -1,0 +1,16 @@
+import json
+
+import pytest
+
+from tests.sweeps.command import Command, TinySweep
+
+# mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+
+
+def test_status(command: Command, tiny: TinySweep) -> None:
+    found = json.loads(command("status", "tiny", "--home", tiny.home, "--json").out)
+    assert [trial["number"] for trial in found["trials"]] == [0, 1, 2, 3, 4]
+    assert {trial["epoch"] for trial in found["trials"] if trial["state"] == "COMPLETE"} == {2}
+    shown = command("status", "tiny", "--home", tiny.home).out
+    assert "the training loss is not finite at epoch 1" in shown

@@ -1,0 +1,68 @@
+import re
+import subprocess
+import sys
+from typing import Any, cast
+
+import pytest
+import typer.main
+from typer.core import TyperGroup
+
+import sweeps.execution.run
+from sweeps.cli import app
+from tests.sweeps.command import Command
+
+from .place import Place
+
+COMMANDS = cast(TyperGroup, typer.main.get_command(app)).commands
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_says_what_each_option_is_for(command: Command, name: str) -> None:
+    ran = command(name, "--help")
+    assert (ran.code, ran.err) == (0, "")
+    assert re.search(rf"Usage: .* {name} ", ran.out)
+    options = [param for param in COMMANDS[name].params if param.name != "help"]
+    assert [param.name for param in options if not getattr(param, "help", None)] == []
+    assert COMMANDS[name].help
+
+
+def test_help_lists_the_commands(command: Command) -> None:
+    shown = command("--help").out
+    assert all(f" {name} " in shown for name in COMMANDS)
+    assert {"run", "list", "status", "front", "export", "score", "ui"} <= COMMANDS.keys()
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = """
+import sys
+from sweeps.cli import main
+sys.argv = ["sweeps", *sys.argv[1:]]
+try:
+    main()
+finally:
+    print({"torch", "ray", "mlflow", "optuna", "sqlalchemy", "numpy"} & set(sys.modules))
+"""
+    for arguments in (["--help"], ["run", "--help"]):
+        ran = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+        )
+        assert ran.stdout.splitlines()[-1] == "set()"
+
+
+def test_an_unforeseen_error_keeps_its_traceback(
+    command: Command, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Any) -> None:
+        raise ValueError("a programming error")
+
+    monkeypatch.setattr(sweeps.execution.run, "check_address", broken)
+    with pytest.raises(ValueError, match="a programming error"):
+        command("run", place.folder / "good.yaml")
+
+
+def test_looking_at_a_sweep_loads_neither_timm_nor_ray_nor_mlflow() -> None:
+    code = "import sys, sweeps.cli.output; print([m for m in HEAVY if m in sys.modules])"
+    heavy = repr(("timm", "ray", "mlflow", "optuna"))
+    command = [sys.executable, "-c", code.replace("HEAVY", heavy)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
