@@ -1,4 +1,4 @@
-"""Constraints at the lowest versions that pyproject.toml allows, for ``pip install --constraint``."""
+"""Constraints at the lowest versions that pyproject.toml allows, for pip's ``--constraint``."""
 
 import re
 import tomllib

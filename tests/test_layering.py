@@ -43,7 +43,7 @@ OWNERS = {
     "sqlalchemy": {"sweeps/store"},
     "alembic": {"sweeps/store"},
     "plotly": {"sweeps/results/plots"},
-    "matplotlib": {"trainer/data", "sweeps/results/plots", "sweeps/embeddings/utility_plot.py"},
+    "matplotlib": {"trainer/data", "sweeps/results/plots", "sweeps/embeddings/utility_curves.py"},
     "typer": {"sweeps/cli"},
     "rich": {"sweeps/cli"},
     "pyarrow": {"sweeps/embeddings", "trainer/data"},
@@ -300,10 +300,10 @@ def test_a_planted_reach_past_a_face_is_found(path: str, source: str) -> None:
         ("sweeps/cli/app.py", "import ray"),
         ("sweeps/cli/app.py", "def f():\n    import mlflow.tracking"),
         ("sweeps/execution/run.py", "import optuna"),
-        ("sweeps/results/ranked_trials.py", "from sqlalchemy.orm import Session"),
+        ("sweeps/results/ranking.py", "from sqlalchemy.orm import Session"),
         ("sweeps/tracking/mirror.py", "from alembic import command"),
         ("sweeps/search/study.py", "from ray.tune.search import Searcher"),
-        ("sweeps/results/ranked_trials.py", "import torch"),
+        ("sweeps/results/ranking.py", "import torch"),
         ("sweeps/execution/run.py", "from rich.console import Console"),
         ("sweeps/embeddings/reading.py", "import matplotlib"),
     ],
@@ -392,3 +392,12 @@ def test_a_planted_voice_is_found(source: str) -> None:
 )
 def test_a_planted_first_line_is_found(source: str) -> None:
     assert len(first_lines(planted("sweeps/store/a.py", source))) == 1
+
+
+def test_no_name_of_a_lazy_face_is_that_of_a_module_beside_it() -> None:
+    """Else the module, once imported, would take the name's place on its package."""
+    there = {module.name for module in modules()}
+    lazy = [module.name for module in modules() if module.path.name == "__init__.pyi"]
+    assert len(lazy) > 4
+    offered = [f"{face}.{name}" for face in lazy for name in public_names()[face]]
+    assert [name for name in offered if name in there] == []

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sweeps.cli.terminal import ERR, print_line, shown
-from sweeps.results import pick_trial, ranked_trials, tuned_margins, write_margins
+from sweeps.results import margins_of, pick_trial, ranked_trials, write_margins
 from sweeps.spec import workload_of
 from sweeps.store import Store
 
@@ -17,7 +17,7 @@ def export_trial(store: Store, name: str, output: Path, *, pick: str) -> None:
         InputError: The pick means no trial, or the file cannot be written.
     """
     sweep, ranked = store.sweep(name), ranked_trials(store, name)
-    document = tuned_margins(sweep, ranked, store.measurements(name), pick=pick)
+    document = margins_of(sweep, ranked, store.measurements(name), pick=pick)
     write_margins(document, output)
     chosen = pick_trial(ranked, pick)
     print_line(f"{'yaml':>5}  {shown(output)}  (trial {chosen.number}, {pick}: {document})")

@@ -1,7 +1,7 @@
 from .labelled import Embeddings
 from .reading import SUFFIXES, read_embeddings
 from .score_file import device_of, per_class_csv, score_read
-from .utility_plot import utility_plot
+from .utility_curves import utility_plot
 
 __all__ = [
     "SUFFIXES",

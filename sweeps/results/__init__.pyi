@@ -1,9 +1,9 @@
 from .documents import status_document, sweep_document
 from .final_values import SPLIT, final_measurements, finished_trials
 from .front_files import front_document, write_front
-from .hypervolume_curve import hypervolume_curve
-from .ranked_trials import RankedTrial, RankedTrials, rank_trials, ranked_trials
-from .tuned_margins import KNEE, export_margins, pick_trial, picks, tuned_margins, write_margins
+from .hypervolumes import hypervolume_curve
+from .ranking import RankedTrial, RankedTrials, rank_trials, ranked_trials
+from .tuned_margins import KNEE, export_margins, margins_of, pick_trial, picks, write_margins
 
 __all__ = [
     "KNEE",
@@ -15,13 +15,13 @@ __all__ = [
     "finished_trials",
     "front_document",
     "hypervolume_curve",
+    "margins_of",
     "pick_trial",
     "picks",
     "rank_trials",
     "ranked_trials",
     "status_document",
     "sweep_document",
-    "tuned_margins",
     "write_front",
     "write_margins",
 ]

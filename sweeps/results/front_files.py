@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sweeps.files import write_whole
 from sweeps.results.final_values import SPLIT
-from sweeps.results.ranked_trials import RankedTrials
+from sweeps.results.ranking import RankedTrials
 
 __all__ = ["front_document", "write_front"]
 

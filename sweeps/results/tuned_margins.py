@@ -10,11 +10,11 @@ from pydantic import BaseModel
 from objectives import InputError, Objective
 from sweeps.files import write_whole
 from sweeps.results.final_values import SPLIT, final_measurements
-from sweeps.results.ranked_trials import RankedTrial, RankedTrials, ranked_trials
+from sweeps.results.ranking import RankedTrial, RankedTrials, ranked_trials
 from sweeps.spec import ControlTrial, PickedTrial, Workload, workload_of
 from sweeps.store import MeasurementRecord, Store, SweepRecord
 
-__all__ = ["KNEE", "export_margins", "pick_trial", "picks", "tuned_margins", "write_margins"]
+__all__ = ["KNEE", "export_margins", "margins_of", "pick_trial", "picks", "write_margins"]
 
 KNEE: Final = "knee"
 
@@ -65,10 +65,10 @@ def export_margins(store: Store, sweep: str, *, pick: str = KNEE) -> BaseModel:
         InputError: As `pick_trial`, there is no such sweep, or its workload exports nothing.
     """
     ranked, measurements = ranked_trials(store, sweep), store.measurements(sweep)
-    return tuned_margins(store.sweep(sweep), ranked, measurements, pick=pick)
+    return margins_of(store.sweep(sweep), ranked, measurements, pick=pick)
 
 
-def tuned_margins(
+def margins_of(
     sweep: SweepRecord,
     ranked: RankedTrials,
     measurements: Iterable[MeasurementRecord],

@@ -16,7 +16,7 @@ from sweeps.results.plots.layout import (
     titles,
 )
 from sweeps.results.plots.style import FRONT, GRID, INK, KNEE
-from sweeps.results.ranked_trials import RankedTrial, RankedTrials
+from sweeps.results.ranking import RankedTrial, RankedTrials
 
 __all__ = ["front_html"]
 

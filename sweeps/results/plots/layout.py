@@ -9,7 +9,7 @@ from typing import Final
 from objectives import Objective
 from sweeps.results.final_values import SPLIT
 from sweeps.results.plots.style import CONTROL, FRONT, MUTED
-from sweeps.results.ranked_trials import RankedTrial, RankedTrials
+from sweeps.results.ranking import RankedTrial, RankedTrials
 
 __all__ = [
     "Axis",

@@ -13,7 +13,7 @@ from sweeps.results.plots.layout import (
     titles,
 )
 from sweeps.results.plots.style import FRONT, INK, KNEE, empty_figure, encoded_picture, frame_axes
-from sweeps.results.ranked_trials import RankedTrials
+from sweeps.results.ranking import RankedTrials
 
 __all__ = ["front_png"]
 

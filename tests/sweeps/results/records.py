@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from objectives import get_objective
 from sweeps.store import MeasurementRecord, TrialRecord, TrialState
+from trainer import Split
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PAIR = (get_objective("recall_at_1"), get_objective("opis"))
@@ -35,7 +36,7 @@ def measured(
     *,
     epoch: int = 2,
     seed: int = 0,
-    split: str = "validation",
+    split: Split = "validation",
 ) -> MeasurementRecord:
     return MeasurementRecord(
         number=number,

@@ -10,10 +10,10 @@ from objectives import InputError, get_objective
 from sweeps.results import (
     KNEE,
     RankedTrials,
+    margins_of,
     pick_trial,
     picks,
     rank_trials,
-    tuned_margins,
     write_margins,
 )
 from sweeps.store import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState
@@ -77,7 +77,7 @@ def front(
 
 def export(pick: str = KNEE, **changes: Any) -> TunedMargins:
     measurements = changes.pop("measurements", MEASUREMENTS)
-    margins = tuned_margins(SWEEP, front(measurements, **changes), measurements, pick=pick)
+    margins = margins_of(SWEEP, front(measurements, **changes), measurements, pick=pick)
     assert isinstance(margins, TunedMargins)
     return margins
 

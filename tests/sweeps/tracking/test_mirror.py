@@ -16,6 +16,7 @@ import yaml
 from objectives import get_objective, hypervolume
 from sweeps.store import Store, SweepState, TrialState
 from sweeps.tracking import EXPERIMENT, MirrorThread, MlflowMirror
+from trainer import Split
 
 # mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
 pytestmark = pytest.mark.filterwarnings(
@@ -57,7 +58,7 @@ def measure(
     *,
     epoch: int = 1,
     seed: int = 0,
-    split: str = "validation",
+    split: Split = "validation",
     sweep: str = "demo",
 ) -> None:
     metrics = {"recall_at_1": recall, "opis": opis}
