@@ -8,6 +8,9 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from docs.commands import command_reference
+from docs.rooms import svg
+from sweeps.cli import app
 from trainer import DataConfig, TrialConfig
 from trainer.losses import LOSSES, LossTable
 
@@ -67,7 +70,11 @@ def _spec() -> str:
 
 
 # By file: what makes its whole text.
-DOCUMENTS: Final[Mapping[Path, Callable[[], str]]] = {_FOLDER / "spec.md": _spec}
+DOCUMENTS: Final[Mapping[Path, Callable[[], str]]] = {
+    _FOLDER / "spec.md": _spec,
+    _FOLDER / "cli.md": lambda: command_reference(app),
+    _FOLDER / "rooms.svg": svg,
+}
 
 
 def main() -> None:

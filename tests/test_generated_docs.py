@@ -1,11 +1,15 @@
 """The documents made from the code are those that the code makes now."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 import docs.generate
+from docs.commands import command_reference
 from docs.generate import DOCUMENTS, field_table, loss_table
+from docs.rooms import PACKAGES, floors, modules, room_imports, svg
+from sweeps.cli import app
 from trainer import DataConfig, TrialConfig
 from trainer.losses import LOSSES
 
@@ -30,6 +34,31 @@ def test_every_loss_is_listed_with_its_fields() -> None:
     table = loss_table(LOSSES)
     assert [line.split("`")[1] for line in table.splitlines()[2:]] == list(LOSSES)
     assert "| `proxy_anchor` | `proxy_anchor_margin`, `proxy_anchor_alpha` |" in table
+
+
+@pytest.mark.parametrize("columns", ["30", "300"])
+def test_every_command_is_described_at_any_width(
+    columns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    reference = command_reference(app)
+    assert {"run", "ui"} < {*re.findall(r"^## `sweeps ([a-z]+)`$", reference, re.MULTILINE)}
+    assert "| `--version` | Show the version and exit. |  |  |" in reference
+    assert "sweeps score [OPTIONS] FILE [LABELS.npy]" in reference
+    home = "| `--home PATH` | Folder of everything that sweeps write. | `SWEEPS_HOME` | `.sweeps` |"
+    assert home in reference
+    assert "| `-o, --output PATH` | The YAML file to write. |  | required |" in reference
+
+
+def test_the_picture_shows_every_room_and_its_libraries() -> None:
+    picture = svg()
+    for rooms in floors(room_imports("sweeps")):
+        assert all(f">{room.removeprefix('sweeps/')}</text>" in picture for room in rooms)
+    for room, shown in re.findall(r">([a-z/]+)</text><text[^>]*>([^<]+)</text>", picture):
+        folder = room if room.split("/")[0] in PACKAGES else f"sweeps/{room}"
+        inside = [each for each in modules() if each.path.as_posix().startswith(f"{folder}/")]
+        found = {found.top for module in inside for found in module.imports()}
+        assert {"PIL" if name == "pillow" else name for name in shown.split(", ")} <= found
 
 
 @pytest.mark.parametrize("arguments", [["--check"], []])

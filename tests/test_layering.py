@@ -10,6 +10,7 @@ import pytest
 
 from docs.rooms import (
     PACKAGES,
+    ROOT,
     Module,
     circles,
     floors,
@@ -213,6 +214,13 @@ def test_the_rooms_stand_on_five_floors() -> None:
     assert sum(map(len, built)) == len(ROOMS) == 10
     for package in PACKAGES:
         assert floors(room_imports(package))
+
+
+def test_the_architecture_says_what_each_room_may_import() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|.*\|(.*)\|$", text, flags=re.MULTILINE)
+    said = {room: {*re.findall(r"`(\w+)`", cell)} for room, cell in rows if room in ROOMS}
+    assert said == ROOMS | {"cli": set()}  # every room
 
 
 def test_sweeps_knows_no_trial_from_within() -> None:

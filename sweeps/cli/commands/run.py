@@ -42,7 +42,7 @@ def run(
 ) -> None:
     """Launch a sweep: train the trials of a spec, score them, and show the front.
 
-    docs/spec.md explains every key of a spec; examples/ has two.
+    docs/spec.md explains every key of a spec; examples/ has some.
     """
     from sweeps.files import check_output
     from sweeps.home import Home

@@ -2,7 +2,7 @@
 
 A new step, with the database it is compared with already at the head::
 
-    alembic -x url=sqlite:///old.db revision --autogenerate -m "what changes" --rev-id 0002
+    alembic -x url=sqlite:///old.db revision --autogenerate -m "what changes" --rev-id 0003
 
 where the folder of this module is Alembic's ``script_location``.
 """
