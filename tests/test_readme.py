@@ -48,11 +48,6 @@ def test_the_links_lead_somewhere() -> None:
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
-def test_the_code_compiles() -> None:
-    for number, code in enumerate(blocks("python")):
-        compile(code, f"README block {number}", "exec")
-
-
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name
 )
