@@ -1,10 +1,11 @@
 VENV ?= .venv
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.14 python3,$(shell command -v $(name))))
 ARGS ?=
+CONSTRAINTS ?= constraints.txt
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types check
+.PHONY: help install demo test fast lint types check
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +17,9 @@ demo: install  ## Run the demo sweep, about 3 minutes on 2 cores (again: ARGS="-
 
 test: install  ## Run the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+fast: install  ## Run the tests that start no Ray
+	$(BIN)/python -m pytest -m 'not ray and not slow and not gpu and not browser' $(ARGS)
 
 lint: install  ## Check style and format
 	$(BIN)/ruff check .
@@ -30,5 +34,5 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 14) else \
 	    "Python 3.11 to 3.14 is needed; set PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[dev]'
 	@touch $@

@@ -115,7 +115,10 @@ HOLE = [[1, 2, 3], [1, 2, 3], [1, None, 3], [1, 2, 3]]
 def test_parquet_that_is_refused(tmp_path: Path, columns: dict[str, Any], said: str) -> None:
     missing = said.startswith("there is no")
     good = {} if missing else {"embedding": list(ROWS), "label": LABELS}
-    path = table(tmp_path, **good | columns)
+    try:
+        path = table(tmp_path, **good | columns)
+    except pyarrow.ArrowNotImplementedError as error:
+        pytest.skip(f"this pyarrow cannot write it: {error}")  # before 25, a null in fixed sizes
     with pytest.raises(InputError) as raised:
         read_embeddings(path)
     assert str(raised.value).startswith(f"{path}: {said}")

@@ -24,7 +24,10 @@ from tests.sweeps.command import Command, TinySweep
 from trainer import DataConfig, TrialConfig, load_data, load_tuned_margins, read_tuned_margins
 
 # mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
+]
 
 PAIR = (get_objective("recall_at_1"), get_objective("opis"))
 

@@ -12,7 +12,10 @@ from sweeps.execution import RunningSweep, SweepCallback
 from sweeps.spec.simulated import SimulatedConfig, true_values
 
 # mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
+]
 
 ROOT = Path(__file__).parents[3]
 
