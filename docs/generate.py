@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from docs.commands import command_reference
-from docs.rooms import svg
+from docs.rooms_picture import svg
 from sweeps.cli import app
 from trainer import DataConfig, TrialConfig
 from trainer.losses import LOSSES, LossTable

@@ -8,7 +8,8 @@ import pytest
 import docs.generate
 from docs.commands import command_reference
 from docs.generate import DOCUMENTS, field_table, loss_table
-from docs.rooms import PACKAGES, floors, modules, room_imports, svg
+from docs.rooms import PACKAGES, floors, modules, room_imports
+from docs.rooms_picture import svg
 from sweeps.cli import app
 from trainer import DataConfig, TrialConfig
 from trainer.losses import LOSSES

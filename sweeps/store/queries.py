@@ -1,6 +1,7 @@
 """Queries of the store, and the records that its rows become."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from sweeps.store.records import MeasurementRecord, SweepRecord, SweepState, Tri
 
 __all__ = [
     "find_sweep",
+    "finite",
     "plain_json",
     "read_measurements",
     "read_trials",
@@ -111,3 +113,15 @@ def storable_text(text: str | None) -> str | None:
     if text is None:
         return None
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def finite(metrics: Mapping[str, float], *, of: str) -> dict[str, float]:
+    """Return metrics as floats.
+
+    Raises:
+        ValueError: One is not finite; the message says whose they are.
+    """
+    values = {name: float(value) for name, value in metrics.items()}
+    if bad := {name: value for name, value in values.items() if not math.isfinite(value)}:
+        raise ValueError(f"{of}: not finite: {bad}")
+    return values

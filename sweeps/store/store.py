@@ -1,19 +1,20 @@
 """Store of every sweep, in SQL: only the driver writes it, and it is its own outbox."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 
-from sqlalchemy import ColumnElement, Engine, Table, Update, and_, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Engine, Table, and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from objectives import InputError, Objective
 from sweeps.store import schema
 from sweeps.store.database import open_database
+from sweeps.store.outbox import mark_outbox, read_outbox
 from sweeps.store.queries import (
     find_sweep,
+    finite,
     plain_json,
     read_measurements,
     read_trials,
@@ -35,7 +36,6 @@ __all__ = ["Store", "open_store", "utc_now"]
 _SWEEPS: Final = schema.sweeps.c
 _TRIALS: Final = schema.trials.c
 _MEASUREMENTS: Final = schema.measurements.c
-_KEYS: Final = ("number", "epoch", "seed", "split")
 
 
 def utc_now() -> datetime:
@@ -236,9 +236,6 @@ class Store:
         Raises:
             ValueError: A metric is not finite, or there is no such trial.
         """
-        values = {name: float(value) for name, value in metrics.items()}
-        if bad := {name: value for name, value in values.items() if not math.isfinite(value)}:
-            raise ValueError(f"trial {number} of sweep {sweep!r}: not finite: {bad}")
         sweep_id = self._sweep_id(sweep)
         row = {
             "sweep_id": sweep_id,
@@ -246,7 +243,7 @@ class Store:
             "epoch": epoch,
             "seed": seed,
             "split": split,
-            "metrics": values,
+            "metrics": finite(metrics, of=f"trial {number} of sweep {sweep!r}"),
             "recorded_at": self._clock(),
             "mirrored": False,
         }
@@ -265,27 +262,12 @@ class Store:
     def unmirrored(self, sweep: str) -> Outbox:
         """Return what has not been marked as mirrored."""
         with self._engine.connect() as connection:
-            sweep_id = find_sweep(connection, sweep).id
-            # Measurements first: the trial of each is then sure to be seen by the second query.
-            measurements = read_measurements(
-                connection, (_MEASUREMENTS.sweep_id == sweep_id) & _MEASUREMENTS.mirrored.is_(False)
-            )
-            changed = _TRIALS.mirrored_state.is_distinct_from(_TRIALS.state)
-            trials = read_trials(connection, (_TRIALS.sweep_id == sweep_id) & changed)
-        return Outbox(trials=trials, measurements=measurements)
+            return read_outbox(connection, find_sweep(connection, sweep).id)
 
     def mark_mirrored(self, sweep: str, outbox: Outbox) -> None:
         """Mark what is in the outbox, and nothing newer, as mirrored."""
-        sweep_id = self._sweep_id(sweep)
-        trials = [{"of_number": t.number, "as_state": t.state.value} for t in outbox.trials]
-        measurements = [
-            {f"of_{key}": getattr(m, key) for key in _KEYS} for m in outbox.measurements
-        ]
         with self._engine.begin() as connection:
-            if trials:
-                connection.execute(_mark_trials(sweep_id), trials)
-            if measurements:
-                connection.execute(_mark_measurements(sweep_id), measurements)
+            mark_outbox(connection, find_sweep(connection, sweep).id, outbox)
 
     # Rows
 
@@ -311,15 +293,7 @@ class Store:
 
 
 def open_store(url: str) -> Store:
-    """Open a store that is there.
-
-    ::
-
-        with open_store(Home().store_url) as store:
-            print(store.sweeps())
-
-    Args:
-        url: As `Store.open`.
+    """Open a store that is there; see `Store.open`, which also makes one.
 
     Raises:
         InputError: It is not there, or cannot be opened; the message hides the password.
@@ -329,15 +303,3 @@ def open_store(url: str) -> Store:
 
 def _is_trial(sweep_id: int, number: int) -> ColumnElement[bool]:
     return and_(_TRIALS.sweep_id == sweep_id, _TRIALS.number == number)
-
-
-def _mark_trials(sweep_id: int) -> Update:
-    """Take the state from the outbox, so that a trial that has changed since stays unmirrored."""
-    which = (_TRIALS.sweep_id == sweep_id, _TRIALS.number == bindparam("of_number"))
-    return update(schema.trials).where(*which).values(mirrored_state=bindparam("as_state"))
-
-
-def _mark_measurements(sweep_id: int) -> Update:
-    key = (_MEASUREMENTS[name] == bindparam(f"of_{name}") for name in _KEYS)
-    which = (_MEASUREMENTS.sweep_id == sweep_id, *key)
-    return update(schema.measurements).where(*which).values(mirrored=True)
