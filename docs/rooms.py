@@ -26,6 +26,7 @@ __all__ = [
 
 ROOT: Final = Path(__file__).parents[1]
 # Each may import those after it.
+_IMPORTERS: Final = ("__import__", "import_module", "import_object", "load", "resolve_name")
 PACKAGES: Final = ("sweeps", "trainer", "objectives")
 
 
@@ -92,12 +93,14 @@ class Module:
                         # `from .. import trainer`, at the root, imports a package.
                         there, name = (source, alias.name) if source else (alias.name, None)
                         yield Import(source=there, name=name, line=node.lineno)
-                case ast.Call(
-                    func=ast.Name(id="__import__" | "import_module")
-                    | ast.Attribute(attr="import_module"),
-                    args=[ast.Constant(value=str(source)), *_],
+                case ast.Call(func=ast.Name(id=function) | ast.Attribute(attr=function)) if (
+                    function in _IMPORTERS
                 ):
-                    yield Import(source=source, name=None, line=node.lineno)
+                    given = [*node.args[:1], *(keyword.value for keyword in node.keywords)]
+                    for each in given:
+                        if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                            source = each.value.partition(":")[0].lstrip(".")
+                            yield Import(source=source, name=None, line=node.lineno)
 
     def _absolute(self, node: ast.ImportFrom) -> str:
         if not node.level:

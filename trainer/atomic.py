@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from secrets import token_hex
 
 __all__ = ["written_whole"]
 
@@ -13,18 +13,16 @@ def written_whole(path: Path) -> Iterator[Path]:
     """Yield a path beside the file to write to; at the end it takes the file's place.
 
     Where the file is a link, what that leads to is replaced. If the writing raises, what was there
-    before stays, and nothing is left beside it. All may read the file (mode 0644).
+    before stays, and nothing is left beside it.
 
     Raises:
-        OSError: The folder is not there, or cannot be written to.
+        OSError: Nothing was written to the path, or the folder cannot be written to.
     """
     path = path.resolve()
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
+    partial = path.with_name(f".{path.name}.{token_hex(4)}.partial")
     try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        yield partial
+        partial.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise

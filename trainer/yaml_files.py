@@ -1,6 +1,6 @@
 """YAML files as pydantic models, with errors that name the file, the line or the field."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ def load_model(
     model: type[_Model],
     *,
     kind: str | None = None,
-    prepare: Callable[[Any], object] = lambda content: content,
+    context: Mapping[str, Any] | None = None,
 ) -> _Model:
     """Read a model from a YAML file.
 
@@ -28,14 +28,14 @@ def load_model(
         path: The file.
         model: The model.
         kind: As `read_yaml`.
-        prepare: Turns the file's content into what the model is made of.
+        context: Pydantic's validation context, for the model's own validators.
 
     Raises:
         InputError: As `read_yaml`; or the content does not fit the model.
     """
-    content = prepare(read_yaml(path, kind=kind))
+    content = read_yaml(path, kind=kind)
     try:
-        return model.model_validate(content)
+        return model.model_validate(content, context=context)
     except ValidationError as error:
         raise input_error(error, file=path) from None
 

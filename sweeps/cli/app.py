@@ -6,6 +6,7 @@ Heavy libraries are imported inside the commands, so that ``--help`` answers at 
 import io
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,8 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; Ctrl-C ends in one word."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may know no arrows
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.append(here)  # for workloads and backbones of the user's own
+    with suppress(FileNotFoundError):  # in a folder that is gone
+        sys.path.append(str(Path.cwd()))  # for workloads and backbones of the user's own
     try:
         app(arguments)
     except SystemExit as end:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sweeps.cli.terminal import ERR, print_line, shown
-from sweeps.results import margins_of, pick_trial, ranked_trials, write_margins
+from sweeps.results import export_margins, pick_trial, ranked_trials, write_margins
 from sweeps.spec import workload_of
 from sweeps.store import Store
 
@@ -16,12 +16,11 @@ def export_trial(store: Store, name: str, output: Path, *, pick: str) -> None:
     Raises:
         InputError: The pick means no trial, or the file cannot be written.
     """
-    sweep, ranked = store.sweep(name), ranked_trials(store, name)
-    document = margins_of(sweep, ranked, store.measurements(name), pick=pick)
+    document = export_margins(store, name, pick=pick)
     write_margins(document, output)
-    chosen = pick_trial(ranked, pick)
+    chosen = pick_trial(ranked_trials(store, name), pick)
     print_line(f"{'yaml':>5}  {shown(output)}  (trial {chosen.number}, {pick}: {document})")
-    rule = workload_of(sweep.spec).rules.control
+    rule = workload_of(store.sweep(name).spec).rules.control
     if chosen.control and rule is not None:
         ERR.print(
             f"note: trial {chosen.number} is a control ({rule.label}): no margins beat it here"

@@ -143,8 +143,9 @@ def sweeps_table(rows: Sequence[tuple[SweepRecord, Mapping[str, int]]]) -> Table
     for heading in ("sweep", "state", "created (UTC)", "data", "objectives", "trials"):
         table.add_column(heading)
     for sweep, counts in rows:
-        # Its first key names the source.
-        source = next(filter(None, (sweep.spec.get("data") or {}).values()), "")
+        data = sweep.spec.get("data") or ""
+        # Of several keys the first that is set names the source.
+        source = next(filter(None, data.values()), "") if isinstance(data, Mapping) else data
         states = ", ".join(f"{count} {state.lower()}" for state, count in counts.items())
         table.add_row(
             sweep.name,

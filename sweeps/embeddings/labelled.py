@@ -121,7 +121,7 @@ def find_column(
     if not found:
         wanted = repr(given) if given else " or ".join(map(repr, usual))
         raise InputError(
-            f"{path}: there is no {kind} {wanted}; it holds {', '.join(held) or 'none'}"
+            f"there is no {kind} {wanted}; it holds {', '.join(held) or 'none'}", file=path
         )
     return found[0]
 

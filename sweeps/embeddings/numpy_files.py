@@ -168,8 +168,8 @@ def _refusals(path: Path, kind: str) -> Iterator[None]:
     except InputError:
         raise
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise InputError(f"cannot be read ({error.strerror or error})", file=path) from None
     except MemoryError as error:
-        raise InputError(f"{path}: does not fit in memory ({error})") from None
+        raise InputError(f"does not fit in memory ({error})", file=path) from None
     except (ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
-        raise InputError(f"{path}: is not {kind}") from None
+        raise InputError(f"is not {kind}", file=path) from None

@@ -41,13 +41,13 @@ def read_parquet(path: Path, columns: Columns, progress: Progress) -> Embeddings
         ):
             return _read(file, path, columns, progress)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise InputError(f"cannot be read ({error.strerror or error})", file=path) from None
     except MemoryError as error:
-        raise InputError(f"{path}: does not fit in memory ({error})") from None
+        raise InputError(f"does not fit in memory ({error})", file=path) from None
     except pyarrow.ArrowException as error:
         if "Expected all lists to be of size" in str(error):  # pyarrow's word for a null among them
-            raise InputError(f"{path}: a list of embeddings is null ({error})") from None
-        raise InputError(f"{path}: cannot be read as Parquet ({error})") from None
+            raise InputError(f"a list of embeddings is null ({error})", file=path) from None
+        raise InputError(f"cannot be read as Parquet ({error})", file=path) from None
 
 
 def _read(file: Any, path: Path, columns: Columns, progress: Progress) -> Embeddings:
@@ -57,7 +57,7 @@ def _read(file: Any, path: Path, columns: Columns, progress: Progress) -> Embedd
     floats = _floats(schema.field(first).type, f"{path}: {first}")
     _check_labels(schema.field(second).type, f"{path}: {second}")
     if rows == 0:
-        raise InputError(f"{path}: there are no rows")
+        raise InputError("there are no rows", file=path)
     matrix: np.ndarray | None = None
     numbers = LabelNumbers(rows, where=f"{path}: {second}")
     start = 0

@@ -38,7 +38,7 @@ def read_embeddings(
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(
-            f"{path}: embeddings are read from .npz files, pairs of .npy files and .parquet files"
+            "embeddings are read from .npz files, pairs of .npy files and .parquet files", file=path
         )
     if suffix == ".npy":
         columns = {"embedding_column": embedding_column, "label_column": label_column}
@@ -46,10 +46,10 @@ def read_embeddings(
             if name is not None:
                 raise InputError(f"{path} has no columns to choose from", field=field)
         if labels is None:
-            raise InputError(f"{path}: a second .npy file, of the labels, must follow")
+            raise InputError("a second .npy file, of the labels, must follow", file=path)
         return read_npy_pair(path, labels, progress)
     if labels is not None:
-        raise InputError(f"{labels}: {path.name} has the labels too, so no second file is read")
+        raise InputError(f"{path.name} has the labels too, so no second file is read", file=labels)
     named = Columns(embeddings=embedding_column, labels=label_column)
     if suffix == ".npz":
         return read_npz(path, named, progress)

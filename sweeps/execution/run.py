@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from ray import tune
 
@@ -21,6 +22,10 @@ from sweeps.store import Store, SweepState, TrialState
 from sweeps.tracking import MirrorThread, MlflowMirror, check_tracking_uri, is_server
 
 __all__ = ["FinishedSweep", "run_sweep"]
+
+
+# The sections of a spec that a trial's process needs.
+_FOR_ACTORS: Final = ("workload", "data", "scoring", "objectives", "resources")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +77,7 @@ def run_sweep(
     with ray_cluster(address, spec.resources), Store.open(store_url or home.store_url) as store:
         store.create_sweep(
             spec.name,
-            spec=spec.model_dump(mode="json"),
+            spec=spec.model_dump(mode="json", by_alias=True),
             provenance=provenance_of(data),
             objectives=spec.objective_records(),
         )
@@ -120,7 +125,7 @@ def _tune(
         trials=spec.budget.trials,
         sampler=make_sampler(spec.sampler, seed=spec.seed),
     )
-    plain = spec.model_dump(mode="json")
+    plain = spec.model_dump(mode="json", by_alias=True)
     running = RunningSweep(
         name=spec.name, store=store, objectives=spec.objective_records(), total=study.total
     )
@@ -130,7 +135,7 @@ def _tune(
             TrialTrainable,
             name=spec.name,
             config={
-                **{name: plain[name] for name in ("workload", "data", "scoring", "resources")},
+                **{name: plain[name] for name in _FOR_ACTORS},
                 "fingerprint": data.fingerprint,
             },
             search_alg=StudySearcher(study),

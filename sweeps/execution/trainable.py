@@ -1,6 +1,7 @@
 """Trials as Ray runs them: actors that are reused for trial after trial."""
 
 import json
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -9,7 +10,7 @@ from ray import tune
 
 from objectives import InputError
 from sweeps.spec import Data, Resources, Run, load_workload
-from trainer import TrialFailed
+from trainer import Measurement, TrialFailed
 
 __all__ = ["TrialTrainable"]
 
@@ -18,13 +19,14 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     """Trains one configuration; each step is a rung and returns its measurement.
 
     The configuration is the searcher's suggestion plus ``workload``, ``data``, ``fingerprint``,
-    ``scoring`` and ``resources``.
+    ``scoring``, ``objectives`` (their names) and ``resources``.
     A result is ``{"measurement": Measurement | None, "failure": str | None, "done": bool}``: a
     trial that cannot be scored ends with its reason, and the actor lives on.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Begin the first trial."""
+        """Prepare the process, and begin the first trial."""
+        load_workload(config["workload"]).prepare(Resources.model_validate(config["resources"]))
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -35,8 +37,8 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     def step(self) -> dict[str, Any]:
         """Train to the next rung and measure."""
         try:
-            run = self._started()
-            measurement = run.advance()
+            measurement = self._started().advance()
+            self._check(measurement)
         except (TrialFailed, InputError) as failure:
             return {"measurement": None, "failure": str(failure), "done": True}
         done = measurement.epoch >= self._last_epoch
@@ -45,6 +47,18 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     def _begin(self, config: dict[str, Any]) -> None:
         self._config = config
         self._run: Run | None = None
+        self._epoch = 0
+
+    def _check(self, measurement: Measurement) -> None:
+        """Refuse what a workload of any origin may hand over and the record cannot hold."""
+        metrics, epoch = measurement.metrics, measurement.epoch
+        names = {*metrics, *self._config["objectives"]}
+        undefined = sorted(n for n in names if not math.isfinite(metrics.get(n, math.nan)))
+        if undefined:
+            raise TrialFailed(f"{', '.join(undefined)} undefined at epoch {epoch}")
+        if epoch <= self._epoch:
+            raise TrialFailed(f"epoch {epoch} was measured after epoch {self._epoch}")
+        self._epoch = epoch
 
     def _started(self) -> Run:
         if self._run is None:

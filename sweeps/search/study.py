@@ -100,8 +100,8 @@ class Study:
         trial = self._pending.pop(number, None)
         if trial is None:
             return
-        values = None if metrics is None else [metrics[each.name] for each in self._objectives]
-        if values is None or not all(map(math.isfinite, values)):
+        values = [(metrics or {}).get(each.name, math.nan) for each in self._objectives]
+        if not all(map(math.isfinite, values)):
             self.study.tell(trial, state=TrialState.FAIL)
         else:
             self.study.tell(trial, values)

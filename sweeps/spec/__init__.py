@@ -7,15 +7,13 @@ from sweeps.spec.space import SearchSpace
 from sweeps.spec.space_rules import SpaceRules
 from sweeps.spec.spec import SweepSpec, load_spec, rename
 from sweeps.spec.workload import (
-    METRIC_LEARNING,
     ControlTrial,
     Data,
     PickedTrial,
     Run,
     Workload,
-    load_workload,
-    workload_of,
 )
+from sweeps.spec.workload_names import METRIC_LEARNING, load_workload, workload_of
 
 __all__ = [
     "METRIC_LEARNING",

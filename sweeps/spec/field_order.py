@@ -1,4 +1,4 @@
-"""Fields that keep an order, such as two margins, whatever is sampled."""
+"""Fields that keep an order, the lower of each pair below the upper, whatever is sampled."""
 
 from collections.abc import Mapping
 from typing import Any, Final

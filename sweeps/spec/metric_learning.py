@@ -41,14 +41,21 @@ def _open(config: DataConfig) -> Data:
     return Data(fingerprint=data.fingerprint, facts=facts, content=data)
 
 
-def _start(config: TrialConfig, data: Data, scoring: Calibration, resources: Resources) -> Run:
+def _prepare(resources: Resources) -> None:
     import torch
 
-    from trainer import TrainingRun, keep_freed_memory
+    from trainer import keep_freed_memory
 
     # Ray hands an actor one CPU's worth of work; torch would take every core.
     torch.set_num_threads(resources.cpu)
     keep_freed_memory()
+
+
+def _start(config: TrialConfig, data: Data, scoring: Calibration, resources: Resources) -> Run:
+    import torch
+
+    from trainer import TrainingRun
+
     device = torch.device("cuda" if resources.gpu else "cpu")
     return TrainingRun(config, data.content, device=device, calibration=scoring)
 
@@ -152,6 +159,7 @@ workload: Final = Workload(
     objectives=OBJECTIVES,
     default_objectives=DEFAULT_OBJECTIVES,
     last_epoch=lambda config: int(config.epochs),
+    prepare=_prepare,
     start=_start,
     data=DataConfig,
     open_data=_open,

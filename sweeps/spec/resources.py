@@ -14,7 +14,7 @@ class Budget(StrictModel):
     """Number of trials, and how many of them at a time.
 
     Attributes:
-        trials: Sampled trials; the controls, one for each base loss, come on top.
+        trials: Sampled trials; the controls come on top.
         max_concurrent: Most trials at a time; as many as the resources allow if None.
     """
 
@@ -26,7 +26,7 @@ class Resources(StrictModel):
     """Share of a machine that one trial holds.
 
     Attributes:
-        cpu: CPUs; a trial computes with as many threads.
+        cpu: CPUs; a trial of metric learning computes with as many threads.
         gpu: GPUs, fractions allowed; with 0 the trial trains on the CPU.
     """
 

@@ -18,7 +18,7 @@ __all__ = ["SearchSpace"]
 class SearchSpace:
     """Samples trial configurations.
 
-    Of two ordered fields (the margins) whose ranges overlap, the lower is sampled first, and then
+    Of two ordered fields whose ranges overlap, the lower is sampled first, and then
     the upper one as a share in [0, 1] of the room left above it, under the name
     ``<field>_share``: the sampler sees a box, and the order always holds.
 
@@ -109,15 +109,22 @@ class SearchSpace:
         model = self._model
         typed = {name: typed_parameter(model, name, each) for name, each in parameters.items()}
         for name, parameter in typed.items():
-            control = self._rules.control
-            if parameter.when and control is not None and name == control.each:
-                raise InputError(
-                    f"every {name} has its control, so none is conditional",
-                    field=f"space.{name}.when",
-                )
+            self._check_kind(name, parameter)
             check_conditions(name, parameter, typed)
         ordered = [name for name in model.model_fields if name in typed]
         return {name: typed[name] for name in sorted(ordered, key=lambda n: bool(typed[n].when))}
+
+    def _check_kind(self, name: str, parameter: Choices | Range) -> None:
+        """Refuse a field of which every value has its control, where there is no list of them."""
+        control = self._rules.control
+        if control is None or name != control.each:
+            return
+        if isinstance(parameter, Range):
+            raise InputError("takes no range; list its choices", field=f"space.{name}")
+        if parameter.when:
+            raise InputError(
+                f"every {name} has its control, so none is conditional", field=f"space.{name}.when"
+            )
 
     def _control(
         self, rule: ControlRule, kind: Mapping[str, Scalar]

@@ -19,6 +19,7 @@ class SpaceRules:
 
     Attributes:
         ordered: Pairs (lower, upper) of numeric fields; the first is always less than the second.
+            No field may stand in two pairs.
         control: What a control is; None where there is none.
         check: Given a function from a field's name to all values that the space gives it, raises
             an InputError where they do not go together.
@@ -27,3 +28,17 @@ class SpaceRules:
     ordered: tuple[tuple[str, str], ...] = ()
     control: ControlRule | None = None
     check: Callable[[Callable[[str], Sequence[Any]]], None] = _no_check
+
+    def __post_init__(self) -> None:
+        named = [name for pair in self.ordered for name in pair]
+        if len({*named}) < len(named):
+            raise ValueError(f"ordered: a field stands in two pairs ({', '.join(named)})")
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Every field that a rule names."""
+        ordered = {name for pair in self.ordered for name in pair}
+        if self.control is None:
+            return frozenset(ordered)
+        each = {self.control.each} if self.control.each else set()
+        return self.control.left_out | ordered | each

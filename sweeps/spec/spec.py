@@ -6,10 +6,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     Field,
     TypeAdapter,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -18,15 +16,18 @@ from pydantic_core import PydanticKnownError
 
 from objectives import InputError, Objective, get_objective, objective_pair
 from sweeps.spec.parameters import Parameter
+from sweeps.spec.relative_paths import anchored
 from sweeps.spec.resources import Budget, Resources
 from sweeps.spec.space import SearchSpace
-from sweeps.spec.workload import METRIC_LEARNING, Workload, load_workload
-from trainer import StrictModel, input_error, one_sentence, read_yaml
+from sweeps.spec.workload import Workload
+from sweeps.spec.workload_names import METRIC_LEARNING, load_workload
+from trainer import StrictModel, load_model
 
 __all__ = ["SweepSpec", "load_spec", "rename"]
 
 
-# Stands for the workload's own default.
+# Stand for what a spec leaves to its workload.
+_ABSENT: Final = object()
 _DEFAULT_PAIR: Final = ("", "")
 
 
@@ -65,16 +66,23 @@ class SweepSpec(StrictModel):
 
     name: Annotated[str, AfterValidator(_usable_name)]
     workload: str = METRIC_LEARNING
-    data: Annotated[Any, Field(validate_default=True)] = None
+    data: Annotated[Any, Field(validate_default=True)] = _ABSENT
     objectives: Annotated[tuple[str, str], Field(validate_default=True)] = _DEFAULT_PAIR
     reference: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
     space: dict[str, Parameter]
     trial: dict[str, Any] = Field(default_factory=dict)
-    scoring: Annotated[Any, Field(validate_default=True)] = None
+    scoring: Annotated[Any, Field(validate_default=True)] = _ABSENT
     budget: Budget
     resources: Resources = Resources()
     sampler: Literal["tpe", "nsgaii", "random"] = "tpe"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # what numpy takes
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_mapping(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict | SweepSpec):
+            raise ValueError("a spec is a mapping with the keys name, data, space, budget")
+        return raw
 
     @field_validator("workload", mode="after")
     @classmethod
@@ -92,16 +100,16 @@ class SweepSpec(StrictModel):
             return section  # which is at fault
         model = getattr(load_workload(info.data["workload"]), str(info.field_name))
         if model is None:
-            if section is not None:
+            if section not in (_ABSENT, None):
                 raise ValueError("this workload takes none")
             return None
-        if section is None:
+        if section is _ABSENT:
             if info.field_name == "data":
                 raise PydanticKnownError("missing")
             section = {}
-        checked = TypeAdapter(model).validate_python(section)
         folder = (info.context or {}).get("folder")
-        return checked if folder is None else _anchored(checked, folder)
+        raw = section if folder is None else anchored(section, model, folder)
+        return TypeAdapter(model).validate_python(raw)
 
     @field_validator("objectives", mode="before")
     @classmethod
@@ -144,13 +152,7 @@ def load_spec(path: Path) -> SweepSpec:
     Raises:
         InputError: The file cannot be read, is no YAML mapping, or is not a valid spec.
     """
-    raw = read_yaml(path)
-    if not isinstance(raw, dict):
-        raise InputError("a spec is a mapping with the keys name, data, space, budget", file=path)
-    try:
-        return SweepSpec.model_validate(raw, context={"folder": path.resolve().parent})
-    except ValidationError as error:
-        raise input_error(error, file=path) from None
+    return load_model(path, SweepSpec, context={"folder": path.resolve().parent})
 
 
 def rename(spec: SweepSpec, name: str) -> SweepSpec:
@@ -160,16 +162,6 @@ def rename(spec: SweepSpec, name: str) -> SweepSpec:
         InputError: The name has other characters than a name may have.
     """
     try:
-        return SweepSpec.model_validate(spec.model_dump() | {"name": name})
-    except ValidationError as error:
-        raise InputError(one_sentence(error), field="name") from None
-
-
-def _anchored(section: Any, folder: Path) -> Any:
-    """Return the section with its relative paths taken from the folder."""
-    if not isinstance(section, BaseModel):
-        return section
-    paths = {name: value for name, value in section if isinstance(value, Path)}
-    return section.model_copy(
-        update={name: folder / path.expanduser() for name, path in paths.items()}
-    )
+        return spec.model_copy(update={"name": _usable_name(name)})
+    except ValueError as error:
+        raise InputError(f"name: {error}", field="name") from None

@@ -1,34 +1,25 @@
 """The workload: all that `sweeps` knows of a kind of trial."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from objectives import InputError, Objective
+from objectives import Objective
 from sweeps.spec.resources import Resources
 from sweeps.spec.space import SearchSpace
 from sweeps.spec.space_rules import SpaceRules
-from trainer import Measurement, Split, import_object
+from trainer import Measurement, Split
 
 __all__ = [
-    "METRIC_LEARNING",
     "ControlTrial",
     "Data",
     "PickedTrial",
     "Run",
     "Workload",
-    "load_workload",
-    "workload_of",
 ]
-
-METRIC_LEARNING: Final = "metric_learning"
-# Imported where a spec names them, as a user's own are.
-_BUILT_IN: Final[Mapping[str, str]] = {
-    METRIC_LEARNING: "sweeps.spec.metric_learning:workload",
-    "simulated": "sweeps.spec.simulated:workload",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +109,10 @@ def _no_data(_section: Any) -> Data:
     return Data()
 
 
+def _no_preparation(_resources: Resources) -> None:
+    """Prepare nothing."""
+
+
 def _any_space(_space: SearchSpace, _data: Data) -> None:
     """Refuse nothing."""
 
@@ -133,6 +128,7 @@ class Workload:
         last_epoch: Maps a configuration to the rung at which its training ends, counted from 1.
         start: Begins a training run, in the process of a trial, from a configuration, the data,
             the ``scoring`` section, and what the trial holds. May raise ``trainer.TrialFailed``.
+        prepare: Called once in each process of trials, before anything else.
         data: Model of the spec's ``data`` section; None where there is none.
         open_data: Opens what that section describes; called on the driver, and once in each
             process of trials.
@@ -147,6 +143,7 @@ class Workload:
     objectives: Mapping[str, Objective]
     last_epoch: Callable[[Any], int]
     start: Callable[[Any, Data, Any, Resources], Run]
+    prepare: Callable[[Resources], None] = _no_preparation
     data: type[Any] | None = None
     open_data: Callable[[Any], Data] = _no_data
     scoring: type[Any] | None = None
@@ -156,42 +153,32 @@ class Workload:
     export: Callable[[PickedTrial], BaseModel] | None = None
 
     def __post_init__(self) -> None:
-        missing = [name for name, each in self.config.model_fields.items() if each.is_required()]
-        if missing:
+        fields = self.config.model_fields
+        if missing := [name for name, each in fields.items() if each.is_required()]:
             raise ValueError(f"every field of a configuration needs a default; {missing} has none")
-        if "seed" not in self.config.model_fields:
+        if "seed" not in fields:
             raise ValueError("a configuration needs a field 'seed'")
+        if unknown := self.rules.fields - fields.keys():
+            raise ValueError(f"the rules name {sorted(unknown)}, which a configuration lacks")
+        self._check_objectives()
+
+    def _check_objectives(self) -> None:
         if len(self.objectives) < 2:
             raise ValueError("a workload needs two objectives or more")
+        for name, each in self.objectives.items():
+            if name != each.name:
+                raise ValueError(f"the objective {each.name!r} stands under {name!r}")
+            if not (math.isfinite(each.ideal) and math.isfinite(each.reference)):
+                raise ValueError(f"the objective {name!r} needs a finite ideal and reference")
+        if self.default_objectives and not (
+            len({*self.default_objectives} & self.objectives.keys())
+            == 2
+            == len(self.default_objectives)
+        ):
+            raise ValueError(f"default_objectives must be two of {', '.join(self.objectives)}")
 
     @property
     def objective_pair(self) -> tuple[str, str]:
         """Names of the two objectives of a spec that names none."""
         first, second = self.default_objectives or tuple(self.objectives)[:2]
         return first, second
-
-
-def workload_of(spec: Mapping[str, Any]) -> Workload:
-    """Return the workload of a spec that is plain data, such as the store's.
-
-    Raises:
-        InputError: As `load_workload`.
-    """
-    return load_workload(spec.get("workload", METRIC_LEARNING))
-
-
-def load_workload(reference: str) -> Workload:
-    """Return a workload by its name, or as ``package.module:attribute``.
-
-    Raises:
-        InputError: There is none, or it is no `Workload`; the message names the field.
-    """
-    if reference not in _BUILT_IN and ":" not in reference:
-        raise InputError(
-            f"{reference!r} is not one of {', '.join(_BUILT_IN)}, nor a package.module:attribute",
-            field="workload",
-        )
-    found = import_object(_BUILT_IN.get(reference, reference), field="workload")
-    if not isinstance(found, Workload):
-        raise InputError(f"{reference!r} is no sweeps.Workload", field="workload")
-    return found

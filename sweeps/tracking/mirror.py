@@ -1,7 +1,7 @@
 """Mirror of the store in MLflow, under run identities derived from it.
 
-mlflow is imported late, for that takes seconds. What is
-read back from MLflow is which runs there are, so that none is made twice; never a result.
+mlflow is imported late, for that takes seconds. What is read back from MLflow is which runs there
+are, so that none is made twice; never a result.
 """
 
 import json

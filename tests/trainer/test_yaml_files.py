@@ -1,8 +1,8 @@
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
+from pydantic import ValidationInfo, field_validator
 
 from objectives import InputError
 from trainer import StrictModel, load_model, read_yaml
@@ -21,8 +21,8 @@ def file(tmp_path: Path) -> Path:
 def test_a_model_is_read(file: Path) -> None:
     file.write_text("first: 1")
     assert load_model(file, Pair) == Pair(first=1)
-    file.write_text("{inner: {first: 3, second: 4}}")
-    assert load_model(file, Pair, prepare=lambda raw: raw["inner"]) == Pair(first=3, second=4)
+    file.write_text("{first: 3, second: 4}")
+    assert load_model(file, Pair) == Pair(first=3, second=4)
 
 
 @pytest.mark.parametrize(
@@ -64,13 +64,21 @@ def test_content_that_does_not_fit(
     assert (caught.value.file, caught.value.fields) == (file, fields)
 
 
-def test_preparing_may_refuse(file: Path) -> None:
-    def refuse(_: Any) -> object:
-        raise InputError("a pair is a mapping", file=file)
+def test_a_model_sees_the_context(file: Path) -> None:
+    class Sees(StrictModel):
+        first: int = 1
 
-    file.write_text("3")
-    with pytest.raises(InputError, match=r"a\.yaml: a pair is a mapping$"):
-        load_model(file, Pair, prepare=refuse)
+        @field_validator("first")
+        @classmethod
+        def _more(cls, value: int, info: ValidationInfo) -> int:
+            if info.context is None:
+                raise InputError("there is no context")
+            return value + int(info.context["more"])
+
+    file.write_text("first: 3")
+    assert load_model(file, Sees, context={"more": 2}) == Sees.model_construct(first=5)
+    with pytest.raises(InputError, match=r"a\.yaml: first: there is no context$"):
+        load_model(file, Sees)
 
 
 def test_a_file_that_cannot_be_read(file: Path) -> None:

@@ -44,6 +44,7 @@ def run(
 
     docs/spec.md explains every key of a spec; examples/ has some.
     """
+    from objectives import InputError
     from sweeps.files import check_output
     from sweeps.home import Home
     from sweeps.spec import load_spec, rename
@@ -51,6 +52,8 @@ def run(
     loaded = load_spec(spec) if name is None else rename(load_spec(spec), name)
     if export is not None:
         check_output(export, field="export")
+        if loaded.kind.export is None:
+            raise InputError("the workload of this spec exports nothing", field="export")
     from sweeps.cli.exports import export_trial
     from sweeps.cli.hints import command_line, ui_hint
     from sweeps.cli.live_view import LiveView

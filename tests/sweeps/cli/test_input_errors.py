@@ -39,6 +39,13 @@ def closed_port() -> int:
 ROWS = np.eye(4, dtype=np.float32)
 Arguments = Callable[[Place], list[object]]
 HOME = ["--home", "home"]
+SIMULATED: dict[str, Any] = {
+    "workload": "simulated",
+    "data": None,
+    "objectives": ["accuracy", "inconsistency"],
+    "space": {"trade": {"low": 0, "high": 1}},
+    "trial": {},
+}
 BAD: list[tuple[str, Arguments, str]] = [
     ("no spec", lambda _: ["run", "no.yaml"], "no.yaml: cannot be read (No such file or direct"),
     ("spec is a folder", lambda p: ["run", p.folder], ": cannot be read (Is a directory)"),
@@ -52,6 +59,27 @@ BAD: list[tuple[str, Arguments, str]] = [
         "batch size",
         lambda p: ["run", p.spec(trial={"batch_size": 30})],
         "bad.yaml: batch_size: 30 is not a multiple of samples_per_class (4)",
+    ),
+    ("no name", lambda p: ["run", p.spec(name=None)], "bad.yaml: name: must be a text, not None"),
+    (
+        "data is null",
+        lambda p: ["run", p.spec(data=None)],
+        "bad.yaml: data: must be a mapping, not None",
+    ),
+    (
+        "scoring is null",
+        lambda p: ["run", p.spec(scoring=None)],
+        "bad.yaml: scoring: must be a mapping, not None",
+    ),
+    (
+        "nothing to export",
+        lambda p: ["run", p.spec(**SIMULATED), "--export", "margins.yaml"],
+        "--export: the workload of this spec exports nothing",
+    ),
+    (
+        "what the user wrote",
+        lambda p: ["run", p.spec(), "--tracking-uri", "a tracking_uri b"],
+        "--tracking-uri (MLFLOW_TRACKING_URI): 'a tracking_uri b' must begin with one of",
     ),
     (
         "objectives",

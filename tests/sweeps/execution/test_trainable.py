@@ -1,14 +1,19 @@
-from dataclasses import asdict
-from typing import Any
+import math
+from dataclasses import asdict, replace
+from typing import Any, cast
 
 import pytest
 import torch
 
+import sweeps.execution.trainable
 import trainer
 from objectives import Calibration
 from sweeps.execution.trainable import TrialTrainable
-from trainer import DataConfig, TrialConfig, load_data
+from sweeps.spec import Run
+from sweeps.spec.simulated import workload as simulated
+from trainer import DataConfig, Measurement, TrialConfig, load_data
 
+GOOD = {"accuracy": 0.5, "inconsistency": 0.1}
 DIGITS = DataConfig(name="digits")
 
 
@@ -22,6 +27,7 @@ def begun(**changes: Any) -> TrialTrainable:
         "fingerprint": load_data(DIGITS).fingerprint,
         "scoring": asdict(Calibration()),
         "resources": {"cpu": 1},
+        "objectives": ["recall_at_1", "opis"],
     }
     trainable = object.__new__(TrialTrainable)
     assert trainable.reset_config(config | changes)
@@ -58,7 +64,45 @@ def test_what_cannot_begin_fails_the_trial_and_the_actor_lives_on() -> None:
 
 def test_an_actor_takes_its_threads_and_keeps_freed_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
+    trainable = begun()
     monkeypatch.setattr(torch, "set_num_threads", asked.append)
     monkeypatch.setattr(trainer, "keep_freed_memory", lambda: asked.append("memory"), raising=False)
-    begun(resources={"cpu": 3}).step()
-    assert asked[:2] == [3, "memory"]
+    trainable.setup(trainable._config | {"resources": {"cpu": 3}})
+    assert asked == [3, "memory"]
+
+
+class Odd:
+    """A run that hands over what it is given."""
+
+    def __init__(self, *measured: tuple[int, dict[str, float]]) -> None:
+        self._measured = iter(measured)
+
+    def advance(self) -> Measurement:
+        epoch, metrics = next(self._measured)
+        return Measurement(epoch=epoch, seed=0, split="validation", metrics=metrics)
+
+
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [
+        ((2, {"accuracy": math.nan, "inconsistency": 0.1}), "accuracy undefined at epoch 2"),
+        ((2, {"accuracy": 0.5}), "inconsistency undefined at epoch 2"),
+        ((2, GOOD | {"other": math.inf}), "other undefined at epoch 2"),
+        ((1, GOOD), "epoch 1 was measured after epoch 1"),
+    ],
+)
+def test_what_no_record_can_hold_fails_the_trial_alone(
+    monkeypatch: pytest.MonkeyPatch, second: tuple[int, dict[str, float]], reason: str
+) -> None:
+    odd = replace(simulated, start=lambda *_: cast(Run, Odd((1, GOOD), second)))
+    monkeypatch.setattr(sweeps.execution.trainable, "load_workload", lambda _: odd)
+    trainable = begun(
+        workload="odd",
+        data=None,
+        scoring=None,
+        fingerprint="",
+        objectives=["accuracy", "inconsistency"],
+        config={"last_epoch": 5},
+    )
+    assert trainable.step()["failure"] is None
+    assert trainable.step() == {"measurement": None, "failure": reason, "done": True}

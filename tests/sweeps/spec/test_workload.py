@@ -1,12 +1,16 @@
+import math
 import pickle
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+import yaml
+from pydantic import BaseModel, FilePath
 
 from objectives import OBJECTIVES, InputError, get_objective
 from sweeps.spec import (
+    Choices,
     ControlRule,
     Data,
     Range,
@@ -134,8 +138,6 @@ def test_a_spec_has_the_objectives_and_sections_of_its_workload() -> None:
 def test_what_a_spec_of_another_workload_refuses(
     changes: dict[str, Any], said: str, tmp_path: Path
 ) -> None:
-    import yaml
-
     file = tmp_path / "a.yaml"
     raw = spec().model_dump(mode="json", exclude_defaults=True) | changes
     file.write_text(yaml.safe_dump(raw))
@@ -157,3 +159,68 @@ def test_a_workload_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     again = made.kind.start(config, Data(), None, Resources())
     again.load_state_dict(pickle.loads(state))
     assert again.advance() == second
+
+
+def test_what_a_workload_may_not_say() -> None:
+    opis = get_objective("opis")
+    pair = {"opis": opis, "map_at_r": get_objective("map_at_r")}
+    for changes, said in (
+        ({"default_objectives": ("opis", "map_at_r", "opis_10")}, "must be two of"),
+        ({"default_objectives": ("opis", "accuracy")}, "must be two of"),
+        ({"rules": SpaceRules(control=ControlRule(off={"wait": 0.0}))}, r"\['wait'\]"),
+        ({"rules": SpaceRules(ordered=(("weight", "other"),))}, r"\['other'\]"),
+        ({"objectives": {**pair, "opis": replace(opis, reference=math.inf)}}, "a finite ideal"),
+        ({"objectives": {"a": opis, **pair}}, "'opis' stands under 'a'"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            make(**changes)
+    with pytest.raises(ValueError, match="a field stands in two pairs"):
+        SpaceRules(ordered=(("a", "b"), ("b", "c")))
+
+
+def test_a_kind_with_controls_is_a_list() -> None:
+    rules = SpaceRules(control=ControlRule(off={"weight": 0.0}, each="seed"))
+    with pytest.raises(InputError, match=r"^space\.seed: takes no range; list its choices$"):
+        SearchSpace({"seed": Range(low=1, high=5)}, {}, config=Config, rules=rules)
+    space = SearchSpace({"seed": Choices(choices=(1, 5))}, {}, config=Config, rules=rules)
+    assert [config for _, config in space.controls()] == [
+        Config(weight=0, seed=1),
+        Config(weight=0, seed=5),
+    ]
+
+
+# Sections of one's own
+
+
+class Inner(BaseModel):
+    more: list[Path] = []
+
+
+class Section(BaseModel):
+    root: FilePath
+    label: str = "a/b"
+    default: Path = Path("left/alone")
+    inner: Inner = Inner()
+
+
+@dataclass(frozen=True)
+class Judging:
+    weights: Path | None = None
+
+
+def test_paths_of_own_sections_begin_at_the_specs_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = replace(simulated, data=Section, scoring=Judging)
+    (tmp_path / "there").touch()
+    raw = spec().model_dump(mode="json", exclude={"data", "scoring"})
+    monkeypatch.setattr("sweeps.spec.spec.load_workload", lambda _: mine)
+    raw |= {"data": {"root": "there", "inner": {"more": ["x", "/y"]}}}
+    raw |= {"scoring": {"weights": "w.pt"}}
+    file = tmp_path / "a.yaml"
+    file.write_text(yaml.safe_dump(raw))
+    loaded = load_spec(file)
+    assert loaded.data == Section(
+        root=tmp_path / "there", inner=Inner(more=[tmp_path / "x", Path("/y")])
+    )
+    assert loaded.scoring == Judging(weights=tmp_path / "w.pt")

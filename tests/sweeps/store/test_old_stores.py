@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from sqlalchemy import create_engine
 
 from objectives import get_objective
 from sweeps.results import ranked_trials
 from sweeps.store import Store, SweepState, TrialState, open_store
-from sweeps.store.migrations import current_revision
+from sweeps.store.database import open_database
+from sweeps.store.migrations import alembic_config, current_revision
 from sweeps.store.schema import REVISION
 
 FILES = Path(__file__).parent / "files"
@@ -77,3 +79,16 @@ def test_a_sweep_can_be_added(store: Store) -> None:
     pair = (get_objective("recall_at_1"), get_objective("map_at_r"))
     store.create_sweep("more", spec={}, provenance={}, objectives=pair)
     assert store.sweep("more").objectives == pair
+
+
+def test_it_can_be_taken_back(url: str) -> None:
+    engine = open_database(url, create=False)
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0001")
+    with engine.connect() as connection:
+        assert current_revision(connection) == "0001"
+        count = connection.exec_driver_sql("SELECT count(*) FROM sweep_measurements").scalar()
+    engine.dispose()
+    assert count == 6
+    with open_store(url) as store:
+        assert [trial.last_epoch for trial in store.trials("demo")] == [6, 6, 6, 6]

@@ -31,7 +31,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("sweep_trials") as trials:
+    # In place: SQLite would not let a table go that others refer to.
+    with op.batch_alter_table("sweep_trials", recreate="never") as trials:
         trials.drop_column("last_epoch")
-    with op.batch_alter_table("sweeps") as sweeps:
+    with op.batch_alter_table("sweeps", recreate="never") as sweeps:
         sweeps.drop_column("objectives")
