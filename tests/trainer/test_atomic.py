@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,13 @@ def test_what_was_there_stays_and_nothing_is_left_behind(
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), written_whole(tmp_path / "none" / "a.txt"):
         pass
+
+
+def test_the_user_decides_who_may_read_it(tmp_path: Path) -> None:
+    file, before = tmp_path / "secret", os.umask(0o077)
+    try:
+        with written_whole(file) as partial:
+            partial.write_bytes(b"content")
+    finally:
+        os.umask(before)
+    assert file.stat().st_mode & 0o777 == 0o600
