@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 import sweeps.execution.run
 from sweeps.cli import app
-from tests.sweeps.command import Command
+from tests.sweeps.command import Command, TinySweep
 
 from .place import Place
 
@@ -66,3 +66,22 @@ def test_looking_at_a_sweep_loads_neither_timm_nor_ray_nor_mlflow() -> None:
     command = [sys.executable, "-c", code.replace("HEAVY", heavy)]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+@pytest.mark.parametrize("words", [["list"], ["status", "tiny"], ["front", "tiny", "--json"]])
+def test_looking_commands_load_only_what_they_show(tiny: TinySweep, words: list[str]) -> None:
+    code = """
+import sys
+from sweeps.cli import main
+sys.argv = ["sweeps", *sys.argv[1:]]
+try:
+    main()
+finally:
+    heavy = ("torch", "numpy", "timm", "ray", "mlflow", "optuna", "plotly", "matplotlib", "alembic")
+    print([module for module in heavy if module in sys.modules], file=sys.stderr)
+"""
+    command = [sys.executable, "-c", code, *words, "--home", str(tiny.home)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ran.stderr.strip() == "[]"
+    assert ran.stdout
