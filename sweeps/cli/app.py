@@ -17,6 +17,7 @@ from objectives import InputError
 from sweeps.cli.commands import export, front, list_sweeps, run, score, status, ui
 from sweeps.cli.input_errors import in_options
 from sweeps.cli.terminal import ERR, print_line
+from trainer import TrialFailed  # noqa: F401  (so that the package is there: see `main`)
 
 __all__ = ["app", "main"]
 
@@ -76,8 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; Ctrl-C ends in one word."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may know no arrows
+    # For workloads and backbones of the user's own. Ours are imported by now: a folder called
+    # `trainer` where the user stands comes before an editable installation of it.
     with suppress(FileNotFoundError):  # in a folder that is gone
-        sys.path.append(str(Path.cwd()))  # for workloads and backbones of the user's own
+        sys.path.append(str(Path.cwd()))
     try:
         app(arguments)
     except SystemExit as end:

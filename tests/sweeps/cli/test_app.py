@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -85,3 +86,25 @@ finally:
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     assert ran.stderr.strip() == "[]"
     assert ran.stdout
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+def test_a_folder_of_the_users_does_not_take_the_place_of_a_package(
+    tiny: TinySweep, tmp_path: Path
+) -> None:
+    for name in ("objectives", "trainer", "sweeps"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise ImportError('the user\\'s own')")
+    code = "import sys; sys.path.remove(''); from sweeps.cli import main; main()"
+    command = [sys.executable, "-c", code, "status", "tiny", "--home", str(tiny.home)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "COMPLETE" in ran.stdout
+
+
+def test_help_in_a_folder_that_is_gone(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = "import os, sys; os.rmdir(os.getcwd()); from sweeps.cli import main; main()"
+    command = [sys.executable, "-c", code, "--help"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=gone)
+    assert "Usage" in ran.stdout
