@@ -1,10 +1,9 @@
 from .labelled import Embeddings
-from .reading import SUFFIXES, read_embeddings
+from .reading import read_embeddings
 from .score_file import device_of, per_class_csv, score_read
 from .utility_curves import utility_plot
 
 __all__ = [
-    "SUFFIXES",
     "Embeddings",
     "device_of",
     "per_class_csv",

@@ -3,7 +3,7 @@ from .final_values import SPLIT, final_measurements, finished_trials
 from .front_files import front_document, write_front
 from .hypervolumes import hypervolume_curve
 from .ranking import RankedTrial, RankedTrials, rank_trials, ranked_trials
-from .tuned_margins import KNEE, export_margins, margins_of, pick_trial, picks, write_margins
+from .tuned_margins import KNEE, export_margins, pick_trial, picks, write_margins
 
 __all__ = [
     "KNEE",
@@ -15,7 +15,6 @@ __all__ = [
     "finished_trials",
     "front_document",
     "hypervolume_curve",
-    "margins_of",
     "pick_trial",
     "picks",
     "rank_trials",

@@ -21,9 +21,8 @@ def anchored(raw: Any, model: Any, folder: Path) -> Any:
         return [anchored(each, model, folder) for each in raw]
     if not isinstance(raw, dict):
         return raw
-    # Without its metadata, the annotation of pydantic's FilePath is Path.
-    hints = {k: v for kind in kinds for k, v in getattr(kind, "__annotations__", {}).items()}
-    if hints:
-        known = [get_type_hints(kind) for kind in kinds if getattr(kind, "__annotations__", None)]
-        hints = {name: hint for each in known for name, hint in each.items()}
+    hints: dict[str, Any] = {}
+    for kind in kinds:
+        if getattr(kind, "__annotations__", None):
+            hints |= get_type_hints(kind)  # without metadata: pydantic's FilePath is Path
     return {name: anchored(value, hints.get(name), folder) for name, value in raw.items()}

@@ -10,12 +10,12 @@ from objectives import InputError, get_objective
 from sweeps.results import (
     KNEE,
     RankedTrials,
-    margins_of,
     pick_trial,
     picks,
     rank_trials,
     write_margins,
 )
+from sweeps.results.tuned_margins import margins_of
 from sweeps.store import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState
 from trainer import TrialConfig, TunedMargins, load_tuned_margins, read_tuned_margins
 
