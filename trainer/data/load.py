@@ -46,4 +46,6 @@ def _from_files(source: Path, files: Sequence[LabelledFile], size: int) -> Datas
         labels=torch.tensor([index[file.label] for file in files]),
         class_names=names,
         images=load_images(tuple(file.path for file in files), size),
+        image_size=size,
+        crop_share=1.0,
     )
