@@ -141,7 +141,7 @@ def overheads(data: SplitDataset) -> list[Comparison]:
         trial = _trial(data, batch_size=batch_size)
         trial.embedder.train()
         batch, labels = _first_batch(trial)
-        images = batch.images()
+        images = batch.inputs()
         plain = _plain_model(trial.config, data).to(_DEVICE)
         works: dict[str, Callable[[], object]] = {
             "ours": partial(trial._train_step, batch, labels),

@@ -133,7 +133,7 @@ class TrainingRun:
         self.embedder.eval()
         parts = indices.split(min(_EMBED_BATCH, self.config.micro_batch_size or _EMBED_BATCH))
         batches = self._images.evaluation(parts)
-        return torch.cat([self.embedder(batch.images()) for batch in batches])
+        return torch.cat([self.embedder(batch.inputs()) for batch in batches])
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the course depends on."""
@@ -189,7 +189,7 @@ class TrainingRun:
         size = self.config.micro_batch_size
 
         def embed(rows: slice) -> Tensor:
-            embeddings: Tensor = self.embedder(batch.images(rows))
+            embeddings: Tensor = self.embedder(batch.inputs(rows))
             return embeddings
 
         def judge(embeddings: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ class ImageBatch:
     draws: Tensor | None = None
     horizontal_flip: bool = False
 
-    def images(self, rows: slice = slice(None)) -> Tensor:
+    def inputs(self, rows: slice = slice(None)) -> Tensor:
         """Return those rows of the batch, R x C x S x S floats in [0, 1]."""
         squares = self._squares(rows)
         if self.draws is None:

@@ -62,7 +62,7 @@ def test_evaluation_takes_the_centre(images: TensorImages, make_config: MakeConf
                 size=8,
                 interpolation="bicubic",
             )
-            assert torch.allclose(batch.images(), expected, atol=1e-6)
+            assert torch.allclose(batch.inputs(), expected, atol=1e-6)
 
 
 def test_light_augmentation_is_of_what_evaluation_sees(
@@ -73,8 +73,8 @@ def test_light_augmentation_is_of_what_evaluation_sees(
     (batch,) = batches.training(BATCHES[:1])
     (plain,) = batches.evaluation(BATCHES[:1])
     draws = augmentation_draws(3, generator=torch.Generator().manual_seed(4))
-    expected = light_augment(plain.images(), draws, horizontal_flip=True)
-    assert torch.equal(batch.images(), expected)
+    expected = light_augment(plain.inputs(), draws, horizontal_flip=True)
+    assert torch.equal(batch.inputs(), expected)
 
 
 def test_standard_augmentation_is_a_random_resized_crop(
@@ -98,7 +98,7 @@ def test_standard_augmentation_is_a_random_resized_crop(
         size=8,
         interpolation="bicubic",
     )
-    assert torch.allclose(batch.images(), expected, atol=1e-6)
+    assert torch.allclose(batch.inputs(), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("augmentation", ["none", "light", "standard"])
@@ -107,8 +107,8 @@ def test_rows_are_the_same_however_they_are_asked_for(
 ) -> None:
     config = make_config(augmentation=augmentation, horizontal_flip=True)
     (batch,) = batches_of(images, config).training([torch.arange(6)])
-    whole = batch.images()
-    parts = [batch.images(rows) for rows in (slice(0, 2), slice(2, 6))]
+    whole = batch.inputs()
+    parts = [batch.inputs(rows) for rows in (slice(0, 2), slice(2, 6))]
     assert torch.allclose(torch.cat(parts), whole, atol=1e-6)
     assert whole.shape == (6, 3, 8, 8)
     assert whole.min() >= 0
@@ -123,7 +123,7 @@ def test_images_fetched_by_a_thread_are_the_same(
     elsewhere = Elsewhere(images)
     here, there = batches_of(images, config), batches_of(elsewhere, config)
     for one, other in zip(here.training(BATCHES), there.training(BATCHES), strict=True):
-        assert torch.equal(one.images(), other.images())
+        assert torch.equal(one.inputs(), other.inputs())
     assert elsewhere.fetched == [indices.tolist() for indices in BATCHES]
     assert torch.equal(here.generator.get_state(), there.generator.get_state())
 
@@ -138,7 +138,7 @@ def test_squares_of_the_models_size_are_not_resampled(
     (batch,) = found.evaluation([torch.arange(5)])
     assert batch.views is None
     assert isinstance(data.dataset.images, TensorImages)
-    assert torch.equal(batch.images(), data.dataset.images.pixels[:5] / 255)
+    assert torch.equal(batch.inputs(), data.dataset.images.pixels[:5] / 255)
 
 
 def test_the_crop_is_the_datas_or_else_the_trunks(make_data: MakeData) -> None:
