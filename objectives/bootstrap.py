@@ -22,7 +22,8 @@ def bootstrap_intervals(
     Classes, not samples or pairs, are drawn with replacement (Efron, 1979), for a model is to be
     judged by classes that it has not seen, and pairs of one class depend on each other. Nothing is
     multiplied again: a draw weights each class's hits and utility curve by how often it was drawn.
-    The calibration range and each class's negatives stay those of the whole set. Since OPIS is a
+    The calibration range and each class's negatives stay those of the whole set; of queries and a
+    gallery, a class is drawn with both. Since OPIS is a
     variance over classes, C drawn classes give C / (C - 1) times too little on average, which is
     corrected for (except with the pooled mean, where it is none).
 
@@ -60,7 +61,8 @@ def _draw(score: Score, count: int, generator: torch.Generator) -> tuple[Tensor,
         1, picks, torch.ones_like(picks, dtype=torch.float64)
     )
     weights = times[:, :plural].to(device)
-    samples = weights @ score.samples.double() + times[:, plural:].sum(1).to(device)
+    samples = weights @ score.samples.double()
+    samples += times[:, plural:].to(device) @ score.unpaired.double()
     recall = weights @ score.hits.double() / samples
     return recall.cpu(), _opis(score, weights).cpu()
 
@@ -80,5 +82,5 @@ def _opis(score: Score, weights: Tensor) -> Tensor:
 
 def _interval(values: Tensor, level: float) -> tuple[float, float]:
     ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
-    low, high = torch.nanquantile(values, ends).tolist()  # NaN: only singletons were drawn
+    low, high = torch.nanquantile(values, ends).tolist()  # NaN: no class with a pair was drawn
     return low, high

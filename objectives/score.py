@@ -13,6 +13,7 @@ from objectives.pairwise import (
     Classes,
     PairStatistics,
     check_embeddings,
+    check_queries,
     compare_all_pairs,
     distance_at_pooled_far,
 )
@@ -26,6 +27,10 @@ __all__ = ["Score", "distance_at_far", "score_embeddings"]
 class Score:
     """Scores of a set of embeddings, and what they are made of.
 
+    Where queries were scored against a gallery, "samples" below are the queries, their "other
+    samples" the gallery; pairs have one end in each, and a class is left out of averages over
+    classes unless it has a query and a gallery sample. Without, all samples are both.
+
     Attributes:
         recall_at_1: Share of samples whose nearest other sample has their label. Ties count
             against the sample, and so does having no positive.
@@ -36,10 +41,12 @@ class Score:
         d_max: Upper end.
         operating_threshold: The distance at which the pooled FAR is `Calibration.operating_far`.
         thresholds: T distances, uniform over the range.
-        classes: C labels of the classes with two samples or more, ascending.
+        classes: C labels of the classes with two samples or more, ascending; of queries, of those
+            that the gallery has too.
         samples: C numbers of samples.
         hits: C numbers of samples whose nearest other sample has their label.
-        singletons: Number of classes with one sample.
+        singletons: Number of the other classes, those left out.
+        unpaired: Their numbers of samples: 1 each; of queries, 0 for a class of the gallery only.
         utility: C x T utilities of these classes at the thresholds.
         far: C x T false acceptance rates.
         frr: C x T false rejection rates.
@@ -65,6 +72,7 @@ class Score:
     samples: Tensor
     hits: Tensor
     singletons: int
+    unpaired: Tensor
     utility: Tensor
     far: Tensor
     frr: Tensor
@@ -95,10 +103,10 @@ class Score:
         """
         if not 1 <= k <= DEEPEST:
             raise ValueError(f"k ({k}) must lie in 1 ... {DEEPEST}")
-        return int(self.ranks[:k].sum()) / (int(self.samples.sum()) + self.singletons)
+        return int(self.ranks[:k].sum()) / int(self.samples.sum() + self.unpaired.sum())
 
     def per_class(self) -> dict[str, Tensor]:
-        """Return what each class with two samples or more contributes, C values each, by name.
+        """Return what each of the C classes contributes, C values each, by name.
 
         ``label``, ``samples``; ``recall_at_1``; ``far`` and ``frr`` at the operating threshold;
         over the calibration range the mean ``utility``, its mean ``deviation`` from the centre
@@ -123,6 +131,7 @@ def score_embeddings(
     labels: Tensor,
     calibration: Calibration = DEFAULT_CALIBRATION,
     *,
+    queries: Tensor | None = None,
     progress: Progress = ignore_progress,
 ) -> Score:
     """Score embeddings by R@1, MAP@R, OPIS and 10%-OPIS (Zhang et al., arXiv 2307.04047).
@@ -132,10 +141,18 @@ def score_embeddings(
     end in it. Classes with one sample serve as others' negatives and are left out of averages over
     classes.
 
+    With `queries` the other samples are the gallery, and each query is compared with the gallery
+    alone, as deployed: In-Shop's protocol (Liu et al., "DeepFashion", CVPR 2016). Recall@k and
+    MAP@R are those of the queries; one whose class the gallery lacks is a miss in Recall@k, and
+    left out of MAP@R. Positives of a class are the pairs of its queries with its gallery samples,
+    negatives all pairs of a query and a gallery sample with exactly one end in it; FAR, FRR,
+    utility, OPIS and thresholds rest on these. Classes without a query, or without a gallery
+    sample, serve as others' negatives and are left out of averages over classes.
+
     Sets of more than 1 024 samples take one float32 pass over the pairs, on the embeddings' device.
     What float32 leaves open of the ranks of a sample's 16 nearest positives is decided in float64,
-    so Recall@k is exact, and MAP@R where classes have up to 17 samples; near ties of farther
-    positives count against them. Pairs are counted within each distance of a grid around the
+    so Recall@k is exact, and MAP@R of samples with up to 16 positives; near ties of farther ones
+    count against them. Pairs are counted within each distance of a grid around the
     calibration range, at least four to a step between thresholds; range and thresholds are the
     nearest of these distances. Smaller sets, sets whose distances float32 cannot tell apart, and
     sets of a few huge classes take two passes in float64, to the thresholds asked for.
@@ -144,19 +161,22 @@ def score_embeddings(
         embeddings: N x D, any floating dtype, N >= 2.
         labels: N integers.
         calibration: Range and resolution of the thresholds.
+        queries: N bool, some of each; None compares each sample with all others.
         progress: Gets the share done, in (0, 1], from time to time.
 
     Raises:
-        InputError: Shapes do not fit, a value is not finite, or a row is all zeros.
+        InputError: Shapes do not fit, a value is not finite, a row is all zeros, or there is no
+            query, or nothing but queries.
     """
-    check_embeddings(embeddings, labels)
-    classes = Classes.of(labels.to(embeddings.device))
+    classes = _classes(embeddings, labels, queries)
     pairs = compare_all_pairs(embeddings, classes, calibration, progress)
     progress(1.0)
     return _assemble(pairs, classes, calibration)
 
 
-def distance_at_far(embeddings: Tensor, labels: Tensor, far: float) -> float:
+def distance_at_far(
+    embeddings: Tensor, labels: Tensor, far: float, *, queries: Tensor | None = None
+) -> float:
     """Return the smallest distance threshold at which the pooled FAR reaches `far`.
 
     Exact to 1e-5, always rounded up; NaN where there is no negative pair.
@@ -165,20 +185,28 @@ def distance_at_far(embeddings: Tensor, labels: Tensor, far: float) -> float:
         embeddings: N x D, any floating dtype, N >= 2.
         labels: N integers.
         far: Wanted share of negative pairs with distance <= threshold, in (0, 1).
+        queries: N bool; only pairs of one of them and one of the others count. None: all pairs.
 
     Raises:
         InputError: As `score_embeddings`, or `far` is out of range.
     """
     if not 0 < far < 1:
         raise InputError(f"far ({far}) must lie between 0 and 1", field=("far",))
+    return distance_at_pooled_far(embeddings, _classes(embeddings, labels, queries), far)
+
+
+def _classes(embeddings: Tensor, labels: Tensor, queries: Tensor | None) -> Classes:
+    """Check what can be scored, and return its classes on the embeddings' device."""
     check_embeddings(embeddings, labels)
-    classes = Classes.of(labels.to(embeddings.device))
-    return distance_at_pooled_far(embeddings, classes, far)
+    if queries is not None:
+        check_queries(queries, len(labels))
+        queries = queries.to(embeddings.device)
+    return Classes.of(labels.to(embeddings.device), queries)
 
 
 def _assemble(pairs: PairStatistics, classes: Classes, calibration: Calibration) -> Score:
-    plural = classes.sizes > 1
-    far, frr = _error_rates(pairs, classes, plural)
+    paired = classes.paired
+    far, frr = _error_rates(pairs, classes, paired)
     thresholds = pairs.thresholds
     undefined = bool(thresholds.isnan().any())
     if undefined:
@@ -188,7 +216,7 @@ def _assemble(pairs: PairStatistics, classes: Classes, calibration: Calibration)
     hit = pairs.first_ranks == 1
     hits = torch.zeros_like(classes.sizes).index_add_(0, classes.members, hit.long())
     return Score(
-        recall_at_1=float(hit.double().mean()),
+        recall_at_1=int(hit.sum()) / int(classes.query_sizes.sum()),
         map_at_r=float(pairs.precisions.nanmean()),
         opis=math.nan if undefined else opis(curves, thresholds, centre),
         opis_10=math.nan if undefined else epsilon_opis(curves, thresholds, 0.1),
@@ -196,10 +224,11 @@ def _assemble(pairs: PairStatistics, classes: Classes, calibration: Calibration)
         d_max=float(thresholds[-1]),
         operating_threshold=pairs.operating_threshold,
         thresholds=thresholds,
-        classes=classes.labels[plural],
-        samples=classes.sizes[plural],
-        hits=hits[plural],
-        singletons=int((~plural).sum()),
+        classes=classes.labels[paired],
+        samples=classes.query_sizes[paired],
+        hits=hits[paired],
+        singletons=int((~paired).sum()),
+        unpaired=classes.query_sizes[~paired],
         utility=curves,
         far=far[:, :-1],
         frr=frr[:, :-1],
@@ -211,10 +240,10 @@ def _assemble(pairs: PairStatistics, classes: Classes, calibration: Calibration)
     )
 
 
-def _error_rates(pairs: PairStatistics, classes: Classes, plural: Tensor) -> tuple[Tensor, Tensor]:
+def _error_rates(pairs: PairStatistics, classes: Classes, paired: Tensor) -> tuple[Tensor, Tensor]:
     """FAR and FRR, P x (T + 1) float64; a class without a negative has FAR 0."""
-    far = pairs.negatives / classes.negative_pairs[plural, None].clamp(min=1).double()
-    frr = 1 - pairs.positives / classes.positive_pairs[plural, None].double()
+    far = pairs.negatives / classes.negative_pairs[paired, None].clamp(min=1).double()
+    frr = 1 - pairs.positives / classes.positive_pairs[paired, None].double()
     return far, frr
 
 

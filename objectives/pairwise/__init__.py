@@ -2,12 +2,13 @@
 
 from objectives.pairwise.compare import compare_all_pairs, distance_at_pooled_far
 from objectives.pairwise.pair_statistics import Classes, PairStatistics
-from objectives.pairwise.similarity import check_embeddings
+from objectives.pairwise.similarity import check_embeddings, check_queries
 
 __all__ = [
     "Classes",
     "PairStatistics",
     "check_embeddings",
+    "check_queries",
     "compare_all_pairs",
     "distance_at_pooled_far",
 ]

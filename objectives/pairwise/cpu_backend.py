@@ -43,6 +43,7 @@ class CpuBackend:
         # Where a thread's part may begin: no class, and not the singletons, in two threads.
         self._bounds = np.flatnonzero(np.diff(samples.groups.numpy(), prepend=-1))
         self._arguments: tuple[Any, ...] = (
+            samples.starts.numpy(),
             samples.ends.numpy(),
             samples.groups.numpy(),
             (np.float32(bins.floor), bins.low, bins.scale, bins.count),

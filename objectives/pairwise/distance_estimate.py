@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from objectives.pairwise.distance_bins import DistanceBins
+from objectives.pairwise.sorted_samples import SortedSamples
 
 __all__ = ["DistanceEstimate"]
 
@@ -23,18 +24,14 @@ class DistanceEstimate:
     """Similarities of the negative pairs of some samples, drawn alike from equal sets.
 
     Args:
-        unit: N x D float32 unit rows, class after class.
-        ends: N; where each row's class ends.
+        samples: N samples.
     """
 
-    def __init__(self, unit: Tensor, ends: Tensor) -> None:
-        n = len(unit)
-        count = min(n, max(_FEWEST, n // _SHARE), _MOST)
-        permutation = torch.randperm(n, generator=torch.Generator().manual_seed(0))
-        drawn = permutation[:count].sort().values.to(unit.device)
-        part = unit[drawn]
-        foreign = drawn[None, :] >= ends[drawn][:, None]
-        values = (part @ part.T)[foreign]
+    def __init__(self, samples: SortedSamples) -> None:
+        unit = samples.unit
+        rows = _drawn(0, samples.rows, unit.device)
+        columns = rows if samples.is_square else _drawn(samples.rows, len(unit), unit.device)
+        values = (unit[rows] @ unit[columns].T)[samples.compared(rows, columns)]
         on_cpu = values.device.type == "cpu"  # where numpy sorts ten times as fast as torch
         self._ascending = np.sort(values.numpy()) if on_cpu else values.sort().values
 
@@ -67,3 +64,11 @@ class DistanceEstimate:
             high=min(2.0, high + _ROOM) if upper < 1 else 2.0,
             count=count,
         )
+
+
+def _drawn(start: int, stop: int, device: torch.device) -> Tensor:
+    """Return some ascending row numbers from `start` to `stop`."""
+    n = stop - start
+    count = min(n, max(_FEWEST, n // _SHARE), _MOST)
+    permutation = torch.randperm(n, generator=torch.Generator().manual_seed(0))
+    return start + permutation[:count].sort().values.to(device)

@@ -30,7 +30,7 @@ def compare_exactly(
     """
     histogram = DistanceHistogram(unit.device)
     ranks, precisions = [], []
-    for block in similarity_blocks(unit, classes.members):
+    for block in similarity_blocks(unit, classes):
         rank, precision = rank_exactly(block, int(classes.sizes.max()) - 1)
         ranks.append(rank)
         precisions.append(precision)
@@ -44,12 +44,11 @@ def compare_exactly(
     operating = histogram.distance_at(calibration.operating_far)
     marks = torch.cat([thresholds, torch.tensor([operating], dtype=torch.float64)]).to(unit.device)
     positives, negatives = _count(unit, classes, marks, progress)
-    plural = classes.sizes > 1
     return PairStatistics(
         thresholds=marks[:-1],
         operating_threshold=operating,
-        positives=positives[plural],
-        negatives=negatives[plural],
+        positives=positives[classes.paired],
+        negatives=negatives[classes.paired],
         pooled_negatives=negatives.sum(0),
         first_ranks=torch.cat(ranks),
         precisions=torch.cat(precisions),
@@ -59,7 +58,7 @@ def compare_exactly(
 def distance_at_far_exactly(unit: Tensor, classes: Classes, far: float) -> float:
     """Return the distance at which the pooled FAR reaches `far`; NaN without a negative pair."""
     histogram = DistanceHistogram(unit.device)
-    for block in similarity_blocks(unit, classes.members):
+    for block in similarity_blocks(unit, classes):
         histogram.add(block)
     return histogram.distance_at(far)
 
@@ -73,7 +72,7 @@ def _count(
         torch.zeros(len(classes.sizes), len(marks) + 1, dtype=torch.int64, device=unit.device)
         for _ in range(2)
     ]
-    for block in similarity_blocks(unit, classes.members):
+    for block in similarity_blocks(unit, classes):
         for mask, count in zip((block.positive, block.negative), counts, strict=True):
             count_within(block, mask, classes.members, ascending, count)
         progress(0.5 + 0.5 * (int(block.queries[-1]) + 1) / len(unit))

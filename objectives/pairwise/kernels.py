@@ -33,6 +33,7 @@ def for_rows(
     first_column: int,
     start: int,
     stop: int,
+    starts: Any,
     ends: Any,
     groups: Any,
     binning: Any,
@@ -42,16 +43,17 @@ def for_rows(
     """Count and rank for the rows [start, stop) of a tile; arguments as `CpuBackend` has them."""
     width = tile.shape[1]
     values, bins = np.empty(width, np.float32), np.empty(width, np.int32)
-    floor, low, scale, last = binning
+    floor, low, scale, count = binning
     reach = ranks[0]
     for row in range(start, stop):
         query = first_row + row
         wanted = min(floor, reach[query])
         near = 0
-        for column in range(max(ends[query] - first_column, 0), width):
-            values[near] = tile[row, column]
-            near += tile[row, column] >= wanted
-        _bin(values, near, low, scale, last, bins)
+        for first, last in _compared(starts[query], ends[query], first_column, width):
+            for column in range(first, last):
+                values[near] = tile[row, column]
+                near += tile[row, column] >= wanted
+        _bin(values, near, low, scale, count, bins)
         own, within, nearer = counts[groups[query]], reach[query], 0
         for k in range(near):
             own[bins[k]] += 1
@@ -69,6 +71,7 @@ def for_columns(
     first_column: int,
     start: int,
     stop: int,
+    starts: Any,
     ends: Any,
     groups: Any,
     binning: Any,
@@ -79,24 +82,32 @@ def for_columns(
     width, shift = stop - start, first_column + start
     values, bins = np.empty(width, np.float32), np.empty(width, np.int32)
     places, wanted = np.empty(width, np.int32), np.empty(width, np.float32)
-    floor, low, scale, last = binning
+    floor, low, scale, count = binning
     reach = ranks[0]
     for column in range(width):
         wanted[column] = min(floor, reach[shift + column])
     for row in range(tile.shape[0]):
         part = tile[row, start:stop]
         near = 0
-        for column in range(max(ends[first_row + row] - shift, 0), width):
-            places[near] = column
-            values[near] = part[column]
-            near += part[column] >= wanted[column]
-        _bin(values, near, low, scale, last, bins)
+        query = first_row + row
+        for first, last in _compared(starts[query], ends[query], shift, width):
+            for column in range(first, last):
+                places[near] = column
+                values[near] = part[column]
+                near += part[column] >= wanted[column]
+        _bin(values, near, low, scale, count, bins)
         for k in range(near):
-            query = shift + places[k]
-            counts[groups[query], bins[k]] += 1
-            if values[k] >= reach[query]:
-                _insert(query, values[k], ranks)
-                wanted[places[k]] = min(floor, reach[query])
+            other = shift + places[k]
+            counts[groups[other], bins[k]] += 1
+            if values[k] >= reach[other]:
+                _insert(other, values[k], ranks)
+                wanted[places[k]] = min(floor, reach[other])
+
+
+@_compiled
+def _compared(start: int, end: int, shift: int, width: int) -> Any:
+    """Return the ranges of a tile's columns, of which `shift` is the first, outside the class."""
+    return (0, min(start - shift, width)), (max(end - shift, 0), width)
 
 
 @_compiled

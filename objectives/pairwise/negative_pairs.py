@@ -21,7 +21,7 @@ def count_negative_pairs(
     """Compare each pair of samples of two classes once: count it, and rank it.
 
     Args:
-        samples: N samples.
+        samples: N samples; where only some are rows, each is paired with each column only.
         bins: The distances that are counted up to.
         ranks: Changed in place.
         progress: Gets the share done.
@@ -30,29 +30,28 @@ def count_negative_pairs(
         G x (bins.count + 1) integers: the pairs with an end in each group, within each edge. A pair
         between two groups counts for both, one between two classes of one group twice for that.
     """
-    n = len(samples.unit)
-    most = int(samples.groups.bincount().max()) * n
+    most = int(samples.groups.bincount().max()) * len(samples.unit)
     dtype = torch.int32 if most < 2**31 else torch.int64
     device = samples.unit.device
     counts = torch.zeros(samples.group_count, bins.count + 2, dtype=dtype, device=device)
     on_cpu = device.type == "cpu"
     backend = (CpuBackend if on_cpu else TorchBackend)(samples, bins, ranks, counts)
-    side = backend.side
     with backend:
-        for top, left in _corners(n, side):
-            backend.process(slice(top, min(top + side, n)), slice(left, min(left + side, n)))
-            progress(_share(top, left, n, side))
+        tiles = list(_tiles(samples, backend.side))
+        areas = torch.tensor([_area(*tile) for tile in tiles], dtype=torch.float64).cumsum(0)
+        for tile, share in zip(tiles, (areas / areas[-1]).tolist(), strict=True):
+            backend.process(*tile)
+            progress(share)
     return counts.cumsum_(1)[:, :-1]
 
 
-def _corners(n: int, side: int) -> Iterator[tuple[int, int]]:
-    """Yield the first row and column of each tile on and above the diagonal."""
-    for top in range(0, n, side):
-        for left in range(top, n, side):
-            yield top, left
+def _tiles(samples: SortedSamples, side: int) -> Iterator[tuple[slice, slice]]:
+    """Yield the rows and columns of each tile; of a square, of those on and above the diagonal."""
+    height, n = samples.rows, len(samples.unit)
+    for top in range(0, height, side):
+        for left in range(top if samples.is_square else samples.first_column, n, side):
+            yield slice(top, min(top + side, height)), slice(left, min(left + side, n))
 
 
-def _share(top: int, left: int, n: int, side: int) -> float:
-    rows, columns = min(top + side, n), min(left + side, n)
-    above = top * n - top * (top - 1) / 2
-    return min(1.0, (above + (rows - top) * (columns - top)) / (n * (n + 1) / 2))
+def _area(rows: slice, columns: slice) -> int:
+    return int((rows.stop - rows.start) * (columns.stop - columns.start))

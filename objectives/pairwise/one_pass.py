@@ -1,6 +1,6 @@
 """One float32 pass over the pairs of samples, for sets of any size.
 
-Samples are sorted by class, so that the positives are small blocks on the diagonal of the
+Samples are sorted by class, so that the positives are small blocks along the diagonal of the
 similarity matrix and are done first. Of the negatives only those matter that lie within the
 calibration range or ahead of a positive. Some of them tell beforehand where the range should lie;
 counts in fine bins of distance around it tell where it does.
@@ -53,19 +53,19 @@ def compare_in_one_pass(
     if search is None or search.is_blurred(calibration):
         return None
     samples = search.samples
-    ranks = rank_within_classes(samples.unit, samples.sizes)
+    ranks = rank_within_classes(samples)
     counts, picks = _over_range(search, calibration, ranks, progress)
     at_operating, pick = _at_operating(search, calibration, counts)
     marks = torch.cat([counts.edges[picks], at_operating.edges[pick]])
     negatives = torch.cat([counts.within[:, picks], at_operating.within[:, pick]], dim=1).long()
     del counts, at_operating
-    plural = int((samples.sizes > 1).sum())
+    paired = len(samples.blocks)
     first, precision = _decide(embeddings, classes, samples, ranks)
     return PairStatistics(
         thresholds=marks[:-1],
         operating_threshold=float(marks[-1]),
-        positives=_positives_within(ranks, plural, samples.groups, marks),
-        negatives=negatives[:plural],
+        positives=_positives_within(ranks, paired, samples.groups, marks),
+        negatives=negatives[:paired],
         pooled_negatives=negatives.sum(0),
         first_ranks=first,
         precisions=precision,
@@ -85,7 +85,7 @@ def _search(embeddings: Tensor, classes: Classes) -> FarSearch | None:
     if len(embeddings) <= _SMALL or int(classes.positive_pairs.sum()) > _MOST_POSITIVES:
         return None
     samples = sort_by_class(embeddings, classes)
-    estimate = DistanceEstimate(samples.unit, samples.ends)
+    estimate = DistanceEstimate(samples)
     if not len(estimate):
         return None
     pairs = int(classes.negative_pairs.sum())
@@ -126,16 +126,16 @@ def _decide(
     order, queries = samples.order, ranks.close.nonzero()[:, 0]
     if len(queries):
         unit = unit_embeddings(embeddings, torch.float64, order=order)
-        members, counts = classes.members[order], ranks.offsets.diff()
+        ordered, counts = classes.in_order(order), ranks.offsets.diff()
         for some in query_blocks(queries, len(unit)):
-            block = similarity_block(unit, members, some)
+            block = similarity_block(unit, ordered, some)
             first[some], precision[some] = rank_exactly(block, int(counts[some].max()))
     back = order.argsort()
     return first[back], precision[back]
 
 
 def _positives_within(ranks: Ranks, classes: int, groups: Tensor, marks: Tensor) -> Tensor:
-    """Return classes x marks: ordered pairs of each class within each distance."""
+    """Return classes x marks: positive pairs of each class within each distance."""
     ascending, order = marks.sort()
     width = len(marks) + 1
     counts = torch.zeros(classes * width, dtype=torch.int64, device=marks.device)

@@ -8,6 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from objectives.pairwise.sorted_samples import SortedSamples
 from objectives.retrieval import DEEPEST
 
 __all__ = ["OUT_OF_RANGE", "Ranks", "no_ranks", "rank_within_classes"]
@@ -119,29 +120,36 @@ def no_ranks(samples: int, device: torch.device) -> Ranks:
     return Ranks(similarity=similarity, offsets=offsets, tolerance=0.0)
 
 
-def rank_within_classes(unit: Tensor, sizes: Tensor) -> Ranks:
-    """Sort the positives of each sample.
-
-    Args:
-        unit: N x D float32 unit rows, class after class.
-        sizes: Samples of each class, in that order.
-    """
-    counts = (sizes - 1).repeat_interleave(sizes)
+def rank_within_classes(samples: SortedSamples) -> Ranks:
+    """Sort the positives of each sample; of queries and a gallery, of each query."""
+    unit, blocks = samples.unit, samples.blocks
+    itself = 1 if samples.is_square else 0
+    counts = torch.zeros(len(unit), dtype=torch.int64, device=unit.device)
+    paired = int(blocks[:, 1].sum())
+    counts[:paired] = (blocks[:, 3] - itself).repeat_interleave(blocks[:, 1])
     offsets = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
     similarity = torch.empty(int(offsets[-1]), dtype=unit.dtype, device=unit.device)
-    starts = sizes.cumsum(0) - sizes
-    for size in sizes.unique().tolist():
-        if size < 2:
-            continue
-        classes = max(1, _BLOCK_BYTES // (4 * size * max(size, unit.shape[1])))
-        inside = torch.arange(size, device=unit.device)
-        places = torch.arange(size * (size - 1), device=unit.device)
-        for first in starts[sizes == size].split(classes):
-            rows = unit[first[:, None] + inside]
-            block = rows @ rows.transpose(1, 2)
-            block.diagonal(dim1=1, dim2=2).fill_(-OUT_OF_RANGE)
-            nearest = block.sort(dim=2, descending=True).values[:, :, :-1]
-            similarity[offsets[first][:, None] + places] = nearest.reshape(len(first), -1)
+    for height, width in blocks[:, 1::2].unique(dim=0).tolist():
+        places = torch.arange(height * (width - itself), device=unit.device)
+        alike = blocks[(blocks[:, 1] == height) & (blocks[:, 3] == width)]
+        classes = max(1, _BLOCK_BYTES // (4 * max(height, width) * max(width, unit.shape[1])))
+        for some in alike.split(classes):
+            nearest = _nearest_first(unit, some, height, width, is_square=samples.is_square)
+            similarity[offsets[some[:, 0]][:, None] + places] = nearest
     # Above what float32 was seen to change the order of two similarities by, for D = 2 ... 2 048.
     tolerance = 1e-7 * (6 + unit.shape[1] ** 0.5 / 2)
     return Ranks(similarity=similarity, offsets=offsets, tolerance=tolerance)
+
+
+def _nearest_first(
+    unit: Tensor, blocks: Tensor, height: int, width: int, *, is_square: bool
+) -> Tensor:
+    """Return the similarities in some classes of one shape, row by row, the greatest first."""
+    rows = columns = unit[blocks[:, :1] + torch.arange(height, device=unit.device)]
+    if not is_square:
+        columns = unit[blocks[:, 2:3] + torch.arange(width, device=unit.device)]
+    block = rows @ columns.transpose(1, 2)
+    if is_square:
+        block.diagonal(dim1=1, dim2=2).fill_(-OUT_OF_RANGE)
+    nearest = block.sort(dim=2, descending=True).values
+    return nearest[:, :, : width - is_square].flatten(1)

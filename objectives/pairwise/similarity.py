@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from objectives.errors import InputError
+from objectives.pairwise.pair_statistics import Classes
 
 __all__ = [
     "SimilarityBlock",
     "check_embeddings",
+    "check_queries",
     "distances_of",
     "full_precision",
     "query_blocks",
@@ -40,8 +42,10 @@ class SimilarityBlock:
     Attributes:
         queries: B; the queries' row numbers.
         similarity: B x N float64 cosine similarities.
-        positive: B x N bool; same class, and not the query itself.
-        negative: B x N bool; another class.
+        positive: B x N bool; same class, and not the query itself. Where only some samples are
+            queries: one of them with one of the gallery.
+        negative: B x N bool; another class. Where only some samples are queries: one of them and
+            one of the gallery, whichever the row is.
     """
 
     queries: Tensor
@@ -90,6 +94,26 @@ def check_embeddings(embeddings: Tensor, labels: Tensor) -> None:
         if not _is_plain(_norms(rows)):
             _refuse_rows(~embeddings.isfinite().all(1), "holds NaN or infinity")
             _refuse_rows(~embeddings.any(1), "is all zeros and so has no direction")
+
+
+def check_queries(queries: Tensor, samples: int) -> None:
+    """Refuse what does not part so many samples into queries and a gallery.
+
+    Raises:
+        InputError: It is not one truth value for each, or they are all the same.
+    """
+    if queries.dtype != torch.bool or queries.shape != (samples,):
+        raise InputError(
+            f"expected {samples} truth values, one for each embedding, "
+            f"got {tuple(queries.shape)} of {queries.dtype}",
+            field="queries",
+        )
+    if not queries.any():
+        raise InputError(f"none of the {samples} samples is a query", field="queries")
+    if queries.all():
+        raise InputError(
+            f"all {samples} samples are queries, so there is no gallery", field="queries"
+        )
 
 
 def unit_embeddings(
@@ -156,15 +180,15 @@ def full_precision(device: torch.device) -> Iterator[None]:
                 backend.fp32_precision = precision
 
 
-def similarity_blocks(unit: Tensor, labels: Tensor) -> Iterator[SimilarityBlock]:
+def similarity_blocks(unit: Tensor, classes: Classes) -> Iterator[SimilarityBlock]:
     """Yield the N x N similarity matrix in blocks of rows; the whole is never held.
 
     Args:
         unit: N x D float64 unit rows, as `unit_embeddings` returns them.
-        labels: N integers, on the same device.
+        classes: Their classes, on the same device.
     """
     for queries in query_blocks(torch.arange(len(unit), device=unit.device), len(unit)):
-        yield similarity_block(unit, labels, queries)
+        yield similarity_block(unit, classes, queries)
 
 
 def distances_of(similarity: Tensor) -> Tensor:
@@ -177,11 +201,15 @@ def query_blocks(queries: Tensor, n: int) -> tuple[Tensor, ...]:
     return tuple(queries.split(max(1, _BLOCK_BYTES // (8 * n))))
 
 
-def similarity_block(unit: Tensor, labels: Tensor, queries: Tensor) -> SimilarityBlock:
+def similarity_block(unit: Tensor, classes: Classes, queries: Tensor) -> SimilarityBlock:
     """Return the similarities of these queries (B row numbers); see `similarity_blocks`."""
+    labels, is_query = classes.members, classes.is_query
     positive = labels[queries, None] == labels[None, :]
     negative = ~positive
     positive[torch.arange(len(queries), device=unit.device), queries] = False
+    if is_query is not None:
+        negative &= is_query[queries, None] != is_query
+        positive &= is_query[queries, None] > is_query
     return SimilarityBlock(
         queries=queries,
         similarity=unit[queries] @ unit.T,

@@ -13,27 +13,49 @@ __all__ = ["SortedSamples", "sort_by_class"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SortedSamples:
-    """N samples, class after class, the classes with one sample last.
+    """N samples, class after class, the classes without a positive pair last; queries first of all.
+
+    The first R of them are rows of the similarity matrix, those from `first_column` on its columns.
+    Where each sample is a query, these are all, and each pair is taken once, above the diagonal;
+    otherwise rows are the queries, columns the gallery, and all pairs are taken.
 
     Attributes:
         unit: N x D float32 unit rows.
         order: N; the place of each row in the input.
-        sizes: C; samples of each class, in this order.
-        ends: N int64; where the class of each row ends.
         groups: N int64; the row of the counts that each row's pairs go to: one for each class with
-            two samples or more, one for all others together.
+            a positive pair, one for all others together.
+        starts: R int64; where the columns begin that each row is not compared with: 0, or where
+            its class begins.
+        ends: R int64; where the class of each row ends.
+        blocks: P x 4 int64; the positive pairs of each class that has some: its first row, number
+            of rows, first column, number of columns.
+        first_column: 0, or R.
+        group_count: G, the number of groups.
     """
 
     unit: Tensor
     order: Tensor
-    sizes: Tensor
-    ends: Tensor
     groups: Tensor
+    starts: Tensor
+    ends: Tensor
+    blocks: Tensor
+    first_column: int
+    group_count: int
 
     @property
-    def group_count(self) -> int:
-        """G, the number of groups."""
-        return int(self.groups[-1]) + 1
+    def rows(self) -> int:
+        """R, the number of rows."""
+        return len(self.ends)
+
+    @property
+    def is_square(self) -> bool:
+        """Whether each sample is a row and a column."""
+        return self.first_column == 0
+
+    def compared(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Return which pairs of these rows and columns are compared, rows x columns bool."""
+        compared = columns >= self.ends[rows, None]
+        return compared if self.is_square else compared | (columns < self.starts[rows, None])
 
 
 def sort_by_class(embeddings: Tensor, classes: Classes) -> SortedSamples:
@@ -43,15 +65,24 @@ def sort_by_class(embeddings: Tensor, classes: Classes) -> SortedSamples:
         embeddings: N x D that `check_embeddings` takes.
         classes: Their classes.
     """
-    single = classes.sizes == 1
-    last = torch.where(single, len(single), 0)
-    order = torch.argsort(classes.members + last[classes.members], stable=True)
-    sizes = torch.cat([classes.sizes[~single], classes.sizes[single]])
-    groups = torch.arange(len(sizes), device=sizes.device).clamp(max=int((~single).sum()))
+    unpaired, square = ~classes.paired, classes.is_query is None
+    keys = classes.members + unpaired[classes.members] * len(unpaired)
+    if classes.is_query is not None:
+        keys += ~classes.is_query * 2 * len(unpaired)
+    order, ranked = torch.argsort(keys, stable=True), torch.argsort(unpaired.long(), stable=True)
+    numbers = torch.where(unpaired, (~unpaired).sum(), (~unpaired).cumsum(0) - 1)
+    rows, columns = classes.query_sizes[ranked], classes.gallery_sizes[ranked]
+    first_column = 0 if square else int(rows.sum())
+    ends = first_column + columns.cumsum(0)
+    blocks = torch.stack([rows.cumsum(0) - rows, rows, ends - columns, columns], dim=1)
+    starts = (ends - columns).repeat_interleave(rows)
     return SortedSamples(
         unit=unit_embeddings(embeddings, torch.float32, order=order),
         order=order,
-        sizes=sizes,
-        ends=sizes.cumsum(0).repeat_interleave(sizes),
-        groups=groups.repeat_interleave(sizes),
+        groups=numbers[classes.members[order]],
+        starts=torch.zeros_like(starts) if square else starts,
+        ends=ends.repeat_interleave(rows),
+        blocks=blocks[: int((~unpaired).sum())],
+        first_column=first_column,
+        group_count=int(numbers.max()) + 1,
     )

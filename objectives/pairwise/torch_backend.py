@@ -24,6 +24,7 @@ class TorchBackend:
     ) -> None:
         self._samples, self._bins, self._ranks, self._counts = samples, bins, ranks, counts
         self._top = 0
+        self._places = torch.arange(len(samples.unit), device=samples.unit.device)
 
     def __enter__(self) -> None:
         pass
@@ -38,8 +39,7 @@ class TorchBackend:
             self._top = rows.start
         tile = self._samples.unit[rows] @ self._samples.unit[columns].T
         reach = self._ranks.reach.clamp(max=self._bins.floor)
-        places = torch.arange(columns.start, columns.stop, device=tile.device)
-        near = places >= self._samples.ends[rows, None]
+        near = self._samples.compared(self._places[rows], self._places[columns])
         near &= tile >= torch.minimum(reach[rows, None], reach[columns])
         row, column = near.nonzero(as_tuple=True)
         similarity = tile[row, column]

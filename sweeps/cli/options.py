@@ -25,6 +25,7 @@ __all__ = [
     "OperatingFarOption",
     "PerClassOption",
     "PlotOption",
+    "QueryColumnOption",
     "StoreOption",
     "ThresholdsOption",
     "TrackingOption",
@@ -94,6 +95,14 @@ EmbeddingColumnOption = Annotated[
 LabelColumnOption = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Column (or array) of labels of another name."),
+]
+QueryColumnOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Column (or array) of truth values, or 0 and 1: which samples are queries. They are "
+        "compared with the others, the gallery, alone. Default: each sample with all others.",
+    ),
 ]
 DeviceOption = Annotated[
     str | None,

@@ -17,6 +17,7 @@ __all__ = [
     "Columns",
     "Embeddings",
     "LabelNumbers",
+    "QueryFlags",
     "find_column",
     "require_finite",
 ]
@@ -33,10 +34,12 @@ class Columns:
     Attributes:
         embeddings: Name of the column of embeddings; None for one of the usual names.
         labels: The same of the labels.
+        queries: Name of the column that says which samples are queries; None: not read.
     """
 
     embeddings: str | None = None
     labels: str | None = None
+    queries: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,11 +51,13 @@ class Embeddings:
         labels: N int64.
         class_names: Name of each label from 0 on, ascending, where the file's labels are no
             integers; else None.
+        queries: N bool; the others are the gallery. None where each sample is both.
     """
 
     embeddings: Tensor
     labels: Tensor
     class_names: tuple[str, ...] | None
+    queries: Tensor | None = None
 
     def class_name(self, label: int) -> str:
         """Return the label as the file has it."""
@@ -100,6 +105,41 @@ class LabelNumbers:
         ranks = np.empty(len(names), dtype=np.int64)
         ranks[[self._seen[name] for name in names]] = np.arange(len(names))
         return torch.from_numpy(ranks[self._numbers]), tuple(map(_text, names))
+
+
+class QueryFlags:
+    """Takes piece by piece which samples are queries.
+
+    Args:
+        count: Number of samples to come.
+        where: What to call them in a refusal: file and column.
+    """
+
+    def __init__(self, count: int, *, where: str) -> None:
+        self._flags = np.empty(count, dtype=np.bool_)
+        self._where = where
+
+    def put(self, start: int, values: np.ndarray) -> None:
+        """Take those of the rows from `start` on.
+
+        Raises:
+            InputError: They are neither truth values nor 0 and 1.
+        """
+        if values.dtype.kind not in "biu":
+            raise InputError(
+                f"{self._where} must be truth values or 0 and 1, not {values.dtype.name}"
+            )
+        bad = (values != 0) & (values != 1)
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise InputError(
+                f"{self._where}: row {start + row} holds {values[row]}, which is neither 0 nor 1"
+            )
+        self._flags[start : start + len(values)] = values != 0
+
+    def finish(self) -> Tensor:
+        """Return N bool."""
+        return torch.from_numpy(self._flags)
 
 
 def find_column(

@@ -4,7 +4,7 @@ import math
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -12,6 +12,7 @@ from typing import IO, Final
 import numpy as np
 import torch
 from numpy.lib import format as npy
+from torch import Tensor
 
 from objectives import InputError, Progress
 from sweeps.embeddings.labelled import (
@@ -20,6 +21,7 @@ from sweeps.embeddings.labelled import (
     Columns,
     Embeddings,
     LabelNumbers,
+    QueryFlags,
     find_column,
     require_finite,
 )
@@ -57,21 +59,32 @@ class _Array:
 
 
 def read_npz(path: Path, columns: Columns, progress: Progress) -> Embeddings:
-    """Read the two arrays of an ``.npz`` file, compressed or not.
+    """Read the arrays of an ``.npz`` file, compressed or not.
 
     Raises:
         InputError: As `read_embeddings`.
     """
-    with _refusals(path, "an .npz file of plain arrays"), zipfile.ZipFile(path) as archive:
+    with (
+        _refusals(path, "an .npz file of plain arrays"),
+        zipfile.ZipFile(path) as archive,
+        ExitStack() as members,
+    ):
         held = [name[:-4] for name in archive.namelist() if name.endswith(".npy")]
-        first = find_column(path, held, EMBEDDINGS, columns.embeddings, kind="array")
-        second = find_column(path, held, LABELS, columns.labels, kind="array")
-        with _member(archive, first) as one, _member(archive, second) as two:
-            return _read(
-                _array(one, archive.getinfo(f"{first}.npy").file_size, f"{path}: {first}"),
-                _array(two, archive.getinfo(f"{second}.npy").file_size, f"{path}: {second}"),
-                progress,
+        names = [
+            find_column(path, held, EMBEDDINGS, columns.embeddings, kind="array"),
+            find_column(path, held, LABELS, columns.labels, kind="array"),
+        ]
+        if columns.queries:
+            names.append(find_column(path, held, (), columns.queries, kind="array"))
+        arrays = [
+            _array(
+                members.enter_context(_member(archive, name)),
+                archive.getinfo(f"{name}.npy").file_size,
+                f"{path}: {name}",
             )
+            for name in names
+        ]
+        return _read(progress, *arrays)
 
 
 def read_npy_pair(path: Path, labels: Path, progress: Progress) -> Embeddings:
@@ -85,21 +98,36 @@ def read_npy_pair(path: Path, labels: Path, progress: Progress) -> Embeddings:
         of_embeddings = _array(one, path.stat().st_size, f"{path}: embeddings")
         with _refusals(labels, kind), labels.open("rb") as two:
             of_labels = _array(two, labels.stat().st_size, f"{labels}: labels")
-            return _read(of_embeddings, of_labels, progress)
+            return _read(progress, of_embeddings, of_labels)
 
 
-def _read(embeddings: _Array, labels: _Array, progress: Progress) -> Embeddings:
+def _read(
+    progress: Progress, embeddings: _Array, labels: _Array, queries: _Array | None = None
+) -> Embeddings:
     _check(embeddings, labels)
     numbers = LabelNumbers(labels.shape[0], where=labels.where)
-    start = 0
-    for piece in labels.pieces():
-        numbers.put(start, piece)
-        start += len(piece)
-    _end(labels)
+    _put(labels, numbers)
+    flags = None if queries is None else _flags(queries, labels.shape)
     matrix = torch.from_numpy(_matrix(embeddings, progress))
     _end(embeddings)
     values, names = numbers.finish()
-    return Embeddings(embeddings=matrix, labels=values, class_names=names)
+    return Embeddings(embeddings=matrix, labels=values, class_names=names, queries=flags)
+
+
+def _flags(array: _Array, shape: tuple[int, ...]) -> Tensor:
+    if array.shape != shape:
+        raise InputError(f"{array.where} must be {shape[0]}, one for each label, not {array.shape}")
+    flags = QueryFlags(shape[0], where=array.where)
+    _put(array, flags)
+    return flags.finish()
+
+
+def _put(array: _Array, target: LabelNumbers | QueryFlags) -> None:
+    start = 0
+    for piece in array.pieces():
+        target.put(start, piece)
+        start += len(piece)
+    _end(array)
 
 
 def _matrix(array: _Array, progress: Progress) -> np.ndarray:

@@ -16,6 +16,7 @@ from sweeps.embeddings.labelled import (
     Columns,
     Embeddings,
     LabelNumbers,
+    QueryFlags,
     find_column,
     require_finite,
 )
@@ -27,7 +28,7 @@ _PAGE_BUFFER_BYTES: Final = 1 << 20
 
 
 def read_parquet(path: Path, columns: Columns, progress: Progress) -> Embeddings:
-    """Read a column of lists of floats, all of one length, and a column of labels.
+    """Read a column of lists of floats, all of one length, one of labels, and one of queries.
 
     Raises:
         InputError: As `read_embeddings`.
@@ -54,23 +55,43 @@ def _read(file: Any, path: Path, columns: Columns, progress: Progress) -> Embedd
     schema, rows = file.schema_arrow, file.metadata.num_rows
     first = find_column(path, schema.names, EMBEDDINGS, columns.embeddings, kind="column")
     second = find_column(path, schema.names, LABELS, columns.labels, kind="column")
+    third = _query_column(path, schema, columns)
     floats = _floats(schema.field(first).type, f"{path}: {first}")
     _check_labels(schema.field(second).type, f"{path}: {second}")
     if rows == 0:
         raise InputError("there are no rows", file=path)
     matrix: np.ndarray | None = None
     numbers = LabelNumbers(rows, where=f"{path}: {second}")
+    flags = QueryFlags(rows, where=f"{path}: {third}") if third else None
+    wanted = [first, second, third] if third else [first, second]
     start = 0
-    for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=[first, second]):
+    for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
         values = _lists(batch.column(first), start, matrix, where=f"{path}: {first}")
-        numbers.put(start, _labels(batch.column(second), start, where=f"{path}: {second}"))
+        numbers.put(start, _values(batch.column(second), start, where=f"{path}: {second}"))
+        if flags:
+            flags.put(start, _values(batch.column(third), start, where=f"{path}: {third}"))
         if matrix is None:
             matrix = np.empty((rows, values.shape[1]), floats)
         matrix[start : start + len(values)] = values
         start += len(values)
         progress(start / rows)
     labels, names = numbers.finish()
-    return Embeddings(embeddings=torch.from_numpy(matrix), labels=labels, class_names=names)
+    return Embeddings(
+        embeddings=torch.from_numpy(matrix),
+        labels=labels,
+        class_names=names,
+        queries=flags.finish() if flags else None,
+    )
+
+
+def _query_column(path: Path, schema: Any, columns: Columns) -> str | None:
+    if not columns.queries:
+        return None
+    name = find_column(path, schema.names, (), columns.queries, kind="column")
+    kind = schema.field(name).type
+    if not (types.is_boolean(kind) or types.is_integer(kind)):
+        raise InputError(f"{path}: {name} must be truth values or 0 and 1, not {kind}")
+    return name
 
 
 def _floats(kind: Any, where: str) -> np.dtype:
@@ -122,12 +143,12 @@ def _check_labels(kind: Any, where: str) -> None:
         raise InputError(f"{where} must be integers or texts, not {kind}")
 
 
-def _labels(column: Any, start: int, *, where: str) -> np.ndarray:
+def _values(column: Any, start: int, *, where: str) -> np.ndarray:
     if types.is_dictionary(column.type):
         column = column.dictionary_decode()
     _refuse_nulls(column, start, where=where)
-    labels: np.ndarray = column.to_numpy(zero_copy_only=False)
-    return labels
+    values: np.ndarray = column.to_numpy(zero_copy_only=False)
+    return values
 
 
 def _refuse_nulls(column: Any, start: int, *, where: str) -> None:

@@ -18,6 +18,7 @@ def read_embeddings(
     *,
     embedding_column: str | None = None,
     label_column: str | None = None,
+    query_column: str | None = None,
     progress: Progress = ignore_progress,
 ) -> Embeddings:
     """Read embeddings and labels, piece by piece into the one array that is returned.
@@ -29,6 +30,8 @@ def read_embeddings(
         labels: An ``.npy`` file of N labels; with embeddings in ``.npy``, and only there.
         embedding_column: Another name of the column (or array) of embeddings.
         label_column: Another name of the column (or array) of labels.
+        query_column: Name of a column (or array) that says which samples are queries (true, or 1),
+            and which are the gallery; None: each is compared with all others.
         progress: Is told the share that has been read.
 
     Raises:
@@ -41,7 +44,11 @@ def read_embeddings(
             "embeddings are read from .npz files, pairs of .npy files and .parquet files", file=path
         )
     if suffix == ".npy":
-        columns = {"embedding_column": embedding_column, "label_column": label_column}
+        columns = {
+            "embedding_column": embedding_column,
+            "label_column": label_column,
+            "query_column": query_column,
+        }
         for field, name in columns.items():
             if name is not None:
                 raise InputError(f"{path} has no columns to choose from", field=field)
@@ -50,7 +57,7 @@ def read_embeddings(
         return read_npy_pair(path, labels, progress)
     if labels is not None:
         raise InputError(f"{path.name} has the labels too, so no second file is read", file=labels)
-    named = Columns(embeddings=embedding_column, labels=label_column)
+    named = Columns(embeddings=embedding_column, labels=label_column, queries=query_column)
     if suffix == ".npz":
         return read_npz(path, named, progress)
     from sweeps.embeddings.parquet_files import read_parquet  # pyarrow is slow to import

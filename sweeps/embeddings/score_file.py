@@ -46,7 +46,9 @@ def score_read(
     """
     try:
         embeddings = read.embeddings.to(device)
-        return score_embeddings(embeddings, read.labels, calibration, progress=progress)
+        return score_embeddings(
+            embeddings, read.labels, calibration, queries=read.queries, progress=progress
+        )
     except InputError as error:
         raise InputError(str(error), file=file) from None
 

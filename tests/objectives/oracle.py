@@ -30,6 +30,9 @@ class OracleScore:
     far: Floats
     frr: Floats
     utility: Floats
+    hits: list[int]
+    samples: list[int]
+    unpaired: list[int]
 
 
 def distances(embeddings: torch.Tensor) -> Floats:
@@ -48,39 +51,60 @@ def distances(embeddings: torch.Tensor) -> Floats:
     return result
 
 
-def retrieval(distance: Floats, labels: list[int]) -> tuple[float, float]:
-    """Recall@1 over all samples, and MAP@R over those with a positive."""
-    hits, precisions = [], []
+def retrieval(
+    distance: Floats, labels: list[int], queries: list[bool] | None = None
+) -> tuple[float, float]:
+    """Recall@1 over all samples (or queries), and MAP@R over those with a positive."""
+    hits, precisions = hits_and_precisions(distance, labels, queries)
+    return sum(hits.values()) / len(hits), float(np.mean(precisions)) if precisions else math.nan
+
+
+def hits_and_precisions(
+    distance: Floats, labels: list[int], queries: list[bool] | None = None
+) -> tuple[dict[int, bool], list[float]]:
+    """Whether each sample (or query) is a hit, and MAP@R of those with a positive."""
+    hits, precisions = {}, []
     for query, label in enumerate(labels):
-        others = [j for j in range(len(labels)) if j != query]
+        if queries and not queries[query]:
+            continue
+        others = [j for j in range(len(labels)) if j != query and not (queries and queries[j])]
         similarity = {j: 1 - distance[query, j] ** 2 / 2 for j in others}
         positives = sorted((j for j in others if labels[j] == label), key=lambda j: -similarity[j])
         negatives = [j for j in others if labels[j] != label]
         if not positives:
-            hits.append(False)
+            hits[query] = False
             continue
         at = set()
         for k, j in enumerate(positives, start=1):
             at.add(k + sum(similarity[m] >= similarity[j] - _TIE for m in negatives))
-        hits.append(1 in at)
+        hits[query] = 1 in at
         total, found = 0.0, 0
         for rank in range(1, len(positives) + 1):
             if rank in at:
                 found += 1
                 total += found / rank
         precisions.append(total / len(positives))
-    return sum(hits) / len(hits), float(np.mean(precisions)) if precisions else math.nan
+    return hits, precisions
 
 
-def negative_distances(distance: Floats, labels: list[int]) -> Floats:
-    n = len(labels)
-    pairs = [(i, j) for i in range(n) for j in range(i) if labels[i] != labels[j]]
-    return np.array(sorted(distance[i, j] for i, j in pairs))
+def all_pairs(n: int, queries: list[bool] | None = None) -> list[tuple[int, int]]:
+    """Each pair once; of queries and a gallery, those of one with the other."""
+    pairs = [(i, j) for i in range(n) for j in range(i)]
+    return pairs if queries is None else [(i, j) for i, j in pairs if queries[i] + queries[j] == 1]
 
 
-def distance_at_far(distance: Floats, labels: list[int], far: float) -> float:
+def negative_distances(
+    distance: Floats, labels: list[int], queries: list[bool] | None = None
+) -> Floats:
+    pairs = all_pairs(len(labels), queries)
+    return np.array(sorted(distance[i, j] for i, j in pairs if labels[i] != labels[j]))
+
+
+def distance_at_far(
+    distance: Floats, labels: list[int], far: float, queries: list[bool] | None = None
+) -> float:
     """The smallest distance at which the share of all negative pairs within it is far or more."""
-    ascending = negative_distances(distance, labels)
+    ascending = negative_distances(distance, labels, queries)
     for within, d in enumerate(ascending, start=1):
         if Fraction(within, len(ascending)) >= Fraction(str(far)):
             return float(d)
@@ -137,19 +161,21 @@ def score(
     span: tuple[float, float] | None = None,
     steps: int = 101,
     pooled: bool = False,
+    queries: torch.Tensor | None = None,
 ) -> OracleScore:
     """Everything, by definition; needs a negative pair or an explicit span."""
     names = [int(label) for label in labels]
     distance = distances(embeddings)
-    n = len(names)
-    recall, precision = retrieval(distance, names)
+    asks = None if queries is None else [bool(query) for query in queries]
+    hits, _ = hits_and_precisions(distance, names, asks)
+    recall, precision = retrieval(distance, names, asks)
     low, high = span or (
-        distance_at_far(distance, names, fars[0]),
-        distance_at_far(distance, names, fars[1]),
+        distance_at_far(distance, names, fars[0], asks),
+        distance_at_far(distance, names, fars[1], asks),
     )
     thresholds = np.array([low + (high - low) * t / (steps - 1) for t in range(steps)])
-    classes = sorted({name for name in names if names.count(name) > 1})
-    pairs = [(i, j) for i in range(n) for j in range(i)]
+    pairs = all_pairs(len(names), asks)
+    classes = sorted({names[i] for i, j in pairs if names[i] == names[j]})
     table = np.zeros((3, len(classes), steps))
     for row, name in enumerate(classes):
         ends = [(distance[i, j], (names[i] == name) + (names[j] == name)) for i, j in pairs]
@@ -175,6 +201,11 @@ def score(
         far=table[0],
         frr=table[1],
         utility=table[2],
+        hits=[sum(hit for i, hit in hits.items() if names[i] == name) for name in classes],
+        samples=[sum(names[i] == name for i in hits) for name in classes],
+        unpaired=[
+            sum(names[i] == name for i in hits) for name in sorted(set(names) - set(classes))
+        ],
     )
 
 

@@ -21,12 +21,14 @@ from sweeps.cli.options import (
     OperatingFarOption,
     PerClassOption,
     PlotOption,
+    QueryColumnOption,
     ThresholdsOption,
 )
 from sweeps.cli.terminal import ERR, OUT, print_json, print_line, shown
 
 if TYPE_CHECKING:
     from objectives import Score  # imports torch
+    from sweeps.embeddings import Embeddings
 
 __all__ = ["score"]
 
@@ -45,6 +47,7 @@ def score(
     operating_far: OperatingFarOption = 0.05,
     embedding_column: EmbeddingColumnOption = None,
     label_column: LabelColumnOption = None,
+    query_column: QueryColumnOption = None,
     device: DeviceOption = None,
     per_class: PerClassOption = None,
     plot: PlotOption = None,
@@ -74,6 +77,7 @@ def score(
             labels,
             embedding_column=embedding_column,
             label_column=label_column,
+            query_column=query_column,
             progress=progress,
         )
     with _progress("scoring") as progress:
@@ -88,7 +92,7 @@ def score(
         write_output(per_class, table, field="per_class")
     if plot is not None:
         write_output(plot, picture, field="plot")
-    _show(scored, samples=len(read.labels), as_json=as_json)
+    _show(scored, read, as_json=as_json)
     if not as_json:
         for file in filter(None, (per_class, plot)):
             print_line(f"{file.suffix[1:]:>5}  {shown(file)}")
@@ -108,28 +112,43 @@ def _check_outputs(per_class: Path | None, plot: Path | None) -> None:
             check_output(file, field=field)
 
 
-def _show(score: "Score", *, samples: int, as_json: bool) -> None:
+def _show(score: "Score", read: "Embeddings", *, as_json: bool) -> None:
     """Print the metrics, their intervals, and how much they were measured on."""
     from objectives import bootstrap_intervals
     from sweeps.cli.tables import metrics_table
 
     metrics = {f"recall_at_{k}": score.recall_at(k) for k in _RECALLS} | score.metrics()
     if any(map(math.isnan, metrics.values())):
-        ERR.print(
-            "note: what is nan needs two classes or more, and two samples or more of one class"
-        )
+        pair = "two samples or more" if read.queries is None else "a query and a gallery sample"
+        ERR.print(f"note: what is nan needs two classes or more, and {pair} of one class")
     intervals = bootstrap_intervals(score)
-    single = score.singletons
-    classes = len(score.classes) + single
+    counts = _counts(score, read)
     if as_json:
-        counts = {"samples": samples, "classes": classes, "single_sample_classes": single}
         print_json(metrics | counts | {"intervals": intervals})
         return
     OUT.print(metrics_table(metrics, intervals))
-    left_out = f" ({single} with one sample only, a miss in Recall@k)" if single else ""
-    print_line(
-        f"{samples} samples of {classes} classes{left_out}; intervals: bootstrap over classes"
-    )
+    print_line(f"{_measured_on(score, counts)}; intervals: bootstrap over classes")
+
+
+def _counts(score: "Score", read: "Embeddings") -> dict[str, int]:
+    """Return how many samples and classes there are, by name."""
+    samples, classes = len(read.labels), len(score.classes) + score.singletons
+    if read.queries is None:
+        counts = {"samples": samples, "classes": classes}
+        return counts | {"single_sample_classes": score.singletons}
+    queries = int(read.queries.sum())
+    counts = {"queries": queries, "gallery": samples - queries, "classes": classes}
+    return counts | {"unpaired_classes": score.singletons}
+
+
+def _measured_on(score: "Score", counts: dict[str, int]) -> str:
+    missed, classes = int(score.unpaired.sum()), counts["classes"]
+    if "queries" not in counts:
+        left_out = f" ({missed} with one sample only, a miss in Recall@k)" if missed else ""
+        return f"{counts['samples']} samples of {classes} classes{left_out}"
+    lacking = f" ({missed} of classes that it lacks, a miss in Recall@k)" if missed else ""
+    against = f"{counts['queries']} queries against a gallery of {counts['gallery']}"
+    return f"{against}{lacking}, {classes} classes"
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from objectives.pairwise.distance_histogram import DistanceHistogram, count_within
+from objectives.pairwise.pair_statistics import Classes
 from objectives.pairwise.similarity import SimilarityBlock, similarity_blocks, unit_embeddings
 
 CPU = torch.device("cpu")
@@ -15,7 +16,7 @@ def _blocks(seed: int = 0, n: int = 30) -> tuple[list[SimilarityBlock], torch.Te
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(4, (n,), generator=generator)
     unit = unit_embeddings(torch.randn(n, 5, generator=generator), torch.float64)
-    return list(similarity_blocks(unit, labels)), labels
+    return list(similarity_blocks(unit, Classes.of(labels))), labels
 
 
 def test_count_within_by_hand() -> None:

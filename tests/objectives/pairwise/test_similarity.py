@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from objectives import InputError
+from objectives.pairwise.pair_statistics import Classes
 from objectives.pairwise.similarity import check_embeddings, similarity_blocks, unit_embeddings
 
 from .blocks import block
@@ -33,7 +34,7 @@ def test_blocks_cover_every_pair_once(rows: int, monkeypatch: pytest.MonkeyPatch
         torch.randn(8, 3, generator=torch.Generator().manual_seed(0)), torch.float64
     )
     monkeypatch.setattr("objectives.pairwise.similarity._BLOCK_BYTES", rows * 8 * 8)
-    blocks = list(similarity_blocks(unit, labels))
+    blocks = list(similarity_blocks(unit, Classes.of(labels)))
     assert len(blocks) == math.ceil(8 / rows)
     assert max(len(block.queries) for block in blocks) <= rows
     assert torch.cat([block.queries for block in blocks]).tolist() == list(range(8))

@@ -219,3 +219,40 @@ def test_pairs_that_are_refused(
     with pytest.raises(InputError) as raised:
         read_embeddings(*pair(tmp_path, embeddings, labels))
     assert str(raised.value).startswith(f"{tmp_path}/{said}")
+
+
+@pytest.mark.usefixtures("pieces")
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint64, ">i4"])
+def test_queries(tmp_path: Path, dtype: Any) -> None:
+    asked = np.arange(70) % 3 == 0
+    arrays = {"embeddings": np.ones((70, 2)), "labels": np.arange(70), "q": asked.astype(dtype)}
+    path = save(tmp_path, **arrays)
+    read = read_embeddings(path, query_column="q")
+    assert read.queries is not None
+    assert read.queries.dtype == torch.bool
+    assert read.queries.tolist() == asked.tolist()
+    assert read_embeddings(path).queries is None
+
+
+@pytest.mark.usefixtures("pieces")
+@pytest.mark.parametrize(
+    ("queries", "said"),
+    [
+        (["a"] * 70, "q must be truth values or 0 and 1, not str"),
+        (np.ones(70), "q must be truth values or 0 and 1, not float64"),
+        (np.arange(70) // 66 * 2, "q: row 66 holds 2, which is neither 0 nor 1"),
+        (np.arange(70) // 66 * -1, "q: row 66 holds -1"),
+        (np.ones(69, bool), "q must be 70, one for each label, not (69,)"),
+        (np.ones((70, 1), bool), "q must be 70, one for each label, not (70, 1)"),
+    ],
+)
+def test_bad_queries(tmp_path: Path, queries: Any, said: str) -> None:
+    arrays = {"embeddings": np.ones((70, 2)), "labels": np.arange(70), "q": queries}
+    with pytest.raises(InputError, match=re.escape(said)):
+        read_embeddings(save(tmp_path, **arrays), query_column="q")
+
+
+def test_no_such_queries(tmp_path: Path) -> None:
+    path = save(tmp_path, embeddings=ROWS, labels=LABELS)
+    with pytest.raises(InputError, match="no array 'q'; it holds embeddings, labels"):
+        read_embeddings(path, query_column="q")

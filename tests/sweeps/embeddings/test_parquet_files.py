@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from objectives import InputError
 from sweeps.embeddings import read_embeddings
 
 from .arrays import BAD, LABELS, ROWS, TORCH
+
+FLOATS = pyarrow.list_(pyarrow.float32())
 
 
 def table(folder: Path, **columns: Any) -> Path:
@@ -139,3 +142,39 @@ def test_files_that_are_no_parquet(tmp_path: Path) -> None:
     path = table(tmp_path, embedding=lists([], FLOATS), label=LABELS[:0])
     with pytest.raises(InputError, match="there are no rows"):
         read_embeddings(path)
+
+
+@pytest.mark.usefixtures("pieces")
+@pytest.mark.parametrize("kind", [pyarrow.bool_(), pyarrow.int8(), pyarrow.uint64()], ids=str)
+def test_queries(tmp_path: Path, kind: pyarrow.DataType) -> None:
+    queries = pyarrow.array([True, False, False, True]).cast(kind)
+    path = table(tmp_path, q=queries, embedding=lists(ROWS, FLOATS), label=LABELS)
+    read = read_embeddings(path, query_column="q")
+    assert read.queries is not None
+    assert read.queries.tolist() == [True, False, False, True]
+    assert read_embeddings(path).queries is None
+
+
+@pytest.mark.usefixtures("pieces")
+@pytest.mark.parametrize(
+    ("queries", "said"),
+    [
+        (["a", "b", "a", "b"], "q must be truth values or 0 and 1, not string"),
+        ([0.0, 1.0, 0.0, 1.0], "q must be truth values or 0 and 1, not double"),
+        ([0, 1, 1, 2], "q: row 3 holds 2, which is neither 0 nor 1"),
+        ([True, False, True, None], "q: row 3 is null"),
+    ],
+)
+def test_bad_queries(tmp_path: Path, queries: Any, said: str) -> None:
+    path = table(tmp_path, q=queries, embedding=lists(ROWS, FLOATS), label=LABELS)
+    with pytest.raises(InputError, match=re.escape(said)):
+        read_embeddings(path, query_column="q")
+
+
+def test_labels_as_queries(tmp_path: Path) -> None:
+    path = table(tmp_path, embedding=lists(ROWS, FLOATS), label=[0, 1, 1, 0])
+    read = read_embeddings(path, query_column="label")
+    assert read.queries is not None
+    assert read.queries.tolist() == [False, True, True, False]
+    with pytest.raises(InputError, match="no column 'q'; it holds embedding, label"):
+        read_embeddings(path, query_column="q")

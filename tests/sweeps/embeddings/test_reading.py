@@ -74,5 +74,7 @@ def test_how_many_files(tmp_path: Path) -> None:
         read_embeddings(tmp_path / "e.csv")
     with pytest.raises(InputError, match=r"label_column: .*e\.NPY has no columns"):
         read_embeddings(first, second, label_column="x")
+    with pytest.raises(InputError, match=r"query_column: .*e\.NPY has no columns"):
+        read_embeddings(first, second, query_column="x")
     with pytest.raises(InputError, match=r"no\.npy: cannot be read \(No such file"):
         read_embeddings(first, tmp_path / "no.npy")

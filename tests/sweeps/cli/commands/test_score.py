@@ -92,6 +92,54 @@ def test_table(command: Command, here: Path) -> None:
     )
 
 
+def test_queries_against_a_gallery(command: Command, here: Path) -> None:
+    embeddings, labels = samples(singles=3)
+    queries = np.arange(21) % 2 == 0  # the singles' are two queries and one of the gallery
+    np.savez("e.npz", embeddings=embeddings, labels=labels, asked=queries)
+    document = found(command, "e.npz", "--query-column", "asked")
+    assert document != found(command, "e.npz")
+    numbers = torch.from_numpy(np.unique(labels, return_inverse=True)[1])
+    score = score_embeddings(
+        torch.from_numpy(embeddings), numbers, queries=torch.from_numpy(queries)
+    )
+    assert {key: document[key] for key in KEYS} == score.metrics()
+    assert document["recall_at_4"] == score.recall_at(4)
+    counts = {"queries": 11, "gallery": 10, "classes": 6, "unpaired_classes": 3}
+    assert counts.items() <= document.items()
+    intervals = {key: list(ends) for key, ends in bootstrap_intervals(score).items()}
+    assert document["intervals"] == intervals
+    columns = {"embedding": list(embeddings), "label": labels.tolist(), "q": queries.astype(int)}
+    parquet.write_table(pyarrow.table(columns), "e.parquet")
+    assert found(command, "e.parquet", "--query-column", "q") == document
+    ran = command("score", "e.npz", "--query-column", "asked", "--per-class", "classes.csv")
+    assert (
+        "11 queries against a gallery of 10 (2 of classes that it lacks, a miss in Recall@k), "
+        "6 classes; intervals: " in ran.out
+    )
+    rows = list(csv.DictReader(io.StringIO((here / "classes.csv").read_text())))
+    assert [row["samples"] for row in rows] == ["3", "3", "3"]
+
+
+def test_queries_of_one_class_have_nulls(command: Command, here: Path) -> None:
+    rows = np.arange(12).reshape(4, 3) + 1.0
+    path = here / "e.npz"
+    np.savez(path, embeddings=rows, labels=[4, 4, 4, 4], q=[0, 1, 0, 1])
+    said = (
+        "note: what is nan needs two classes or more, and a query and a gallery sample of one "
+        "class\n"
+    )
+    document = found(command, path, "--query-column", "q", said=said)
+    assert (document["recall_at_1"], document["opis"]) == (1.0, None)
+
+
+def test_nothing_but_queries(command: Command, here: Path) -> None:
+    rows = np.ones((4, 3))
+    np.savez(here / "e.npz", embeddings=rows, labels=[4, 4, 5, 5], q=np.ones(4, bool))
+    ran = command("score", "e.npz", "--query-column", "q")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == ("error: e.npz: queries: all 4 samples are queries, so there is no gallery\n")
+
+
 def test_the_range_is_the_options(command: Command, here: Path) -> None:
     path = saved(here, *samples())
     usual = found(command, path)
