@@ -62,6 +62,7 @@ def before_decoding(read: Callable[[], Listing]) -> str:
         labels=listing.labels,
         class_names=listing.class_names,
         images=TensorImages(pixels=nothing),
+        image_size=1,
     )
     return split_classes(dataset, SplitConfig(), parts=listing.parts).fingerprint
 

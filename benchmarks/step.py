@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 import trainer.engine
+import trainer.image_batches
 from benchmarks.results import Comparison, arguments, peak_memory, publish, time_each
 from objectives import Calibration
 from sweeps.spec import load_spec
@@ -29,8 +30,9 @@ from trainer import (
     TrialConfig,
     keep_freed_memory,
     load_data,
-    to_floats,
 )
+from trainer.device_images import DeviceImages
+from trainer.image_batches import ImageBatch
 
 _DEMO: Final = load_spec(Path(__file__).parents[1] / "examples" / "demo.yaml")
 _DEVICE: Final = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -96,10 +98,10 @@ def _one_epoch(trial: TrainingRun) -> dict[str, float]:
     clock = _Clock()
     with ExitStack() as stack:
         for owner, name, part in (
-            (trial._images, "pixels", "pixels: gather and copy"),
-            (trainer.engine, "to_floats", "pixels: to floats"),
-            (trainer.engine, "augmentation_draws", "augmentation"),
-            (trainer.engine, "light_augment", "augmentation"),
+            (DeviceImages, "fetch", "pixels: gather and copy"),
+            (ImageBatch, "_squares", "pixels: to floats"),
+            (trainer.image_batches, "augmentation_draws", "augmentation"),
+            (trainer.image_batches, "light_augment", "augmentation"),
             (trial.embedder, "forward", "forward"),
             (trial.loss, "forward", "loss"),
             (Tensor, "backward", "backward"),
@@ -138,11 +140,11 @@ def overheads(data: SplitDataset) -> list[Comparison]:
     for batch_size in _DEMO.search_space().values("batch_size"):
         trial = _trial(data, batch_size=batch_size)
         trial.embedder.train()
-        batch = next(iter(trial._batches))
-        images = to_floats(trial._images.pixels(data.train[batch]))
+        batch, labels = _first_batch(trial)
+        images = batch.images()
         plain = _plain_model(trial.config, data).to(_DEVICE)
         works: dict[str, Callable[[], object]] = {
-            "ours": partial(trial._train_step, batch),
+            "ours": partial(trial._train_step, batch, labels),
             "forward and backward of the model alone": _bare(trial.embedder, images),
             "the same of timm's model as it comes": _bare(plain, images),
         }
@@ -161,8 +163,7 @@ def micro_batches(data: SplitDataset) -> list[Comparison]:
     for size in (_MICRO, None):
         trial = _trial(data, **_LARGE, micro_batch_size=size)
         trial.embedder.train()
-        batch = next(iter(trial._batches))
-        works[str(size)] = partial(trial._train_step, batch)
+        works[str(size)] = partial(trial._train_step, *_first_batch(trial))
     seconds = time_each(works, rounds=5)
     # The memory that a process once took stays its own: each figure wants a fresh one.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
@@ -185,6 +186,11 @@ def _trial(data: SplitDataset, **changes: Any) -> TrainingRun:
     fixed = _DEMO.trial | {"loss": "smooth_ap", "epochs": 1000} | changes
     config = TrialConfig.model_validate(fixed)
     return TrainingRun(config, data, device=_DEVICE, calibration=Calibration())
+
+
+def _first_batch(trial: TrainingRun) -> tuple[ImageBatch, Tensor]:
+    """Return the first batch of an epoch, as it is trained on, and its labels."""
+    return next(trial._labelled([next(iter(trial._batches))]))
 
 
 def _plain_model(config: TrialConfig, data: SplitDataset) -> nn.Module:
@@ -210,8 +216,8 @@ def _peak_of_a_step(micro_batch_size: int | None) -> float:
     keep_freed_memory()
     trial = _trial(load_data(_DEMO.data), **_LARGE, micro_batch_size=micro_batch_size)
     trial.embedder.train()
-    batch = next(iter(trial._batches))
-    return peak_memory(lambda: trial._train_step(batch), _DEVICE)
+    batch, labels = _first_batch(trial)
+    return peak_memory(lambda: trial._train_step(batch, labels), _DEVICE)
 
 
 def _now() -> float:

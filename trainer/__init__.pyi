@@ -4,7 +4,6 @@ from .backbone import check_backbone
 from .checkpoint import load_checkpoint, save_checkpoint
 from .config import ORDERED_FIELDS, TCM_FIELDS, TCM_WEIGHTS, TrialConfig
 from .data import DataConfig, Split, SplitConfig, SplitDataset, load_data
-from .device_images import to_floats
 from .embedder import Embedder
 from .embedding_loss import EmbeddingLoss, build_loss
 from .engine import TrainingRun, train
@@ -56,7 +55,6 @@ __all__ = [
     "read_tuned_margins",
     "read_yaml",
     "save_checkpoint",
-    "to_floats",
     "train",
     "written_whole",
 ]

@@ -84,10 +84,18 @@ class TrialConfig(_WithLossSettings):
         "of a second forward pass. BatchNorm normalises each micro-batch by itself. `null`: the "
         "whole batch at once",
     )
-    augmentation: Literal["none", "light"] = Field(
-        "light", description="`light` (shift, scale, rotation, tint) or `none`"
+    augmentation: Literal["none", "light", "standard"] = Field(
+        "light",
+        description="`standard` (random resized crop), `light` (of what evaluation sees: shift, "
+        "scale, rotation, tint) or `none`",
     )
-    horizontal_flip: bool = Field(False, description="mirror half of the images")
+    crop_scale_min: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.16, description="`standard`: the least share of the image's area that is cut out"
+    )
+    crop_ratio_max: Annotated[float, Field(ge=1, le=100)] = Field(
+        4 / 3, description="`standard`: the most that a crop's sides differ by, as a ratio"
+    )
+    horizontal_flip: bool = Field(False, description="mirror half of the images, where they are augmented")
     epochs: Annotated[int, Field(ge=1)] = Field(
         10, description="an epoch is N / `batch_size` batches"
     )

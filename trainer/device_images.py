@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from trainer.data import Images, TensorImages
+from trainer.views import Views
 
-__all__ = ["DeviceImages", "to_device", "to_floats"]
+__all__ = ["DeviceImages", "to_device"]
 
 # Images that take up to this share of a CUDA device's free memory are kept there: several trials
 # may share the device, each in a process of its own.
@@ -35,15 +36,35 @@ class DeviceImages:
         if isinstance(images, TensorImages) and _fits(images, device):
             self._resident = _resident(images, device)
 
-    def pixels(self, indices: Tensor) -> Tensor:
-        """Return the images at ``indices`` (B int64, on the CPU) as B x C x S x S uint8.
+    @property
+    def at_hand(self) -> bool:
+        """Whether fetching is mere indexing, which no thread need do ahead."""
+        return isinstance(self._images, TensorImages)
+
+    def shapes(self, indices: Tensor) -> Tensor:
+        """Return B x 2 heights and widths of the images at ``indices`` (B int64, on the CPU)."""
+        return self._images.shapes[indices]
+
+    def fetch(self, indices: Tensor, views: Views) -> tuple[Tensor, Views]:
+        """Return what the views of the images at ``indices`` (B int64, on the CPU) look at.
+
+        Returns:
+            B x C x H x W uint8, and the views of these pixels, both on the device.
 
         Raises:
             objectives.InputError: A file is gone or cannot be decoded.
         """
-        if self._resident is None:
-            return to_device(self._images.batch(indices), self._device)
-        return self._resident[to_device(indices, self._device)]
+        if self._resident is not None:
+            return self._resident[to_device(indices, self._device)], self._moved(views)
+        pixels = self._images.crops(indices, views.windows)
+        return to_device(pixels, self._device), self._moved(views.of_windows())
+
+    def _moved(self, views: Views) -> Views:
+        return Views(
+            windows=to_device(views.windows, self._device),
+            boxes=to_device(views.boxes, self._device),
+            mirrored=to_device(views.mirrored, self._device),
+        )
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
@@ -51,11 +72,6 @@ def to_device(tensor: Tensor, device: torch.device) -> Tensor:
     if device.type == "cuda":
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
-
-
-def to_floats(pixels: Tensor) -> Tensor:
-    """Map uint8 to floats in [0, 1]."""
-    return pixels.float().div_(255)
 
 
 def _fits(images: TensorImages, device: torch.device) -> bool:

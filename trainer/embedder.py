@@ -1,15 +1,46 @@
 """The model: a trunk, a linear head, unit-length embeddings."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
-from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from timm.data import resolve_model_data_config
 from torch import Tensor, nn
 
 from trainer.backbone import create_trunk, feature_width
 
-__all__ = ["Embedder"]
+__all__ = ["Embedder", "TrunkInput"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrunkInput:
+    """The images that a trunk was made for, as timm's data configuration says.
+
+    Attributes:
+        mean: Of the values in [0, 1] of each colour channel.
+        std: Their standard deviation.
+        interpolation: How images were resampled.
+        crop_share: Share of the short side that evaluation saw, in (0, 1].
+        crop_mode: ``center``, ``squash`` (the sides out of proportion) or ``border``.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: str
+    crop_share: float
+    crop_mode: str
+
+    @classmethod
+    def of(cls, trunk: nn.Module) -> "TrunkInput":
+        """Return the configuration of a trunk; timm's defaults where it has none."""
+        found = resolve_model_data_config(trunk)
+        return cls(
+            mean=tuple(found["mean"]),
+            std=tuple(found["std"]),
+            interpolation=found["interpolation"],
+            crop_share=found["crop_pct"],
+            crop_mode=found["crop_mode"],
+        )
 
 
 class Embedder(nn.Module):
@@ -52,9 +83,11 @@ class Embedder(nn.Module):
         width = feature_width(trunk, backbone=backbone, channels=channels, image_size=image_size)
         self.trunk = trunk
         self.head = nn.Linear(width, embedding_dim)
-        mean, std = _statistics(trunk)
-        self.register_buffer("mean", _per_channel(mean, channels), persistent=False)
-        self.register_buffer("std", _per_channel(std, channels), persistent=False)
+        self.trunk_input = TrunkInput.of(trunk)
+        self.register_buffer(
+            "mean", _per_channel(self.trunk_input.mean, channels), persistent=False
+        )
+        self.register_buffer("std", _per_channel(self.trunk_input.std, channels), persistent=False)
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -70,13 +103,6 @@ def _half_precision(device: torch.device) -> torch.autocast:
     cuda = device.type == "cuda"
     enabled = cuda and torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
-
-
-def _statistics(trunk: nn.Module) -> tuple[Sequence[float], Sequence[float]]:
-    """Return the mean and standard deviation, by colour channel, that the trunk expects."""
-    found = getattr(trunk, "pretrained_cfg", None)
-    cfg: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
-    return cfg.get("mean", IMAGENET_DEFAULT_MEAN), cfg.get("std", IMAGENET_DEFAULT_STD)
 
 
 def _per_channel(values: Sequence[float], channels: int) -> Tensor:

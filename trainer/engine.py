@@ -2,21 +2,21 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from objectives import Calibration, score_embeddings
-from trainer.augment import augmentation_draws, light_augment
 from trainer.config import TrialConfig
 from trainer.data import Split, SplitDataset
-from trainer.device_images import DeviceImages, to_device, to_floats
+from trainer.device_images import to_device
 from trainer.embedder import Embedder
 from trainer.embedding_loss import build_loss
 from trainer.errors import TrialFailed
 from trainer.gradient_cache import backward_in_micro_batches
+from trainer.image_batches import ImageBatch, ImageBatches, evaluation_crop
 from trainer.measurement import Measurement
 from trainer.optim import build_optimizer, build_schedule
 from trainer.sampler import ClassBalancedBatches
@@ -59,10 +59,8 @@ class TrainingRun:
         self._data = data
         self._device = device
         self._calibration = calibration
-        self._images = DeviceImages(data.dataset.images, device)
         torch.manual_seed(config.seed)
         self._batch_generator = torch.Generator().manual_seed(config.seed)
-        self._augment_generator = torch.Generator(device).manual_seed(config.seed)
         classes, self._labels = torch.unique(data.dataset.labels[data.train], return_inverse=True)
         self._batches = ClassBalancedBatches(
             self._labels,
@@ -75,8 +73,10 @@ class TrainingRun:
             pretrained=config.pretrained,
             embedding_dim=config.embedding_dim,
             channels=data.dataset.images.channels,
-            image_size=data.dataset.images.size,
+            image_size=data.dataset.image_size,
         ).to(device)
+        crop = evaluation_crop(data.dataset, self.embedder.trunk_input)
+        self._images = ImageBatches(data.dataset.images, device, crop, config)
         self.loss = build_loss(config, num_classes=len(classes), balanced=True).to(device)
         self._optimizer = build_optimizer(self.embedder, self.loss, config)
         steps = len(self._batches)
@@ -132,7 +132,8 @@ class TrainingRun:
         """Embed the images of these indices, N x D, without augmentation."""
         self.embedder.eval()
         parts = indices.split(min(_EMBED_BATCH, self.config.micro_batch_size or _EMBED_BATCH))
-        return torch.cat([self.embedder(to_floats(self._images.pixels(part))) for part in parts])
+        batches = self._images.evaluation(parts)
+        return torch.cat([self.embedder(batch.images()) for batch in batches])
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the course depends on."""
@@ -144,7 +145,7 @@ class TrainingRun:
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
             "batch_generator": self._batch_generator.get_state(),
-            "augment_generator": self._augment_generator.get_state(),
+            "augment_generator": self._images.generator.get_state(),
             "torch_generator": torch.get_rng_state(),
         }
 
@@ -156,62 +157,52 @@ class TrainingRun:
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
         self._batch_generator.set_state(state["batch_generator"])
-        self._augment_generator.set_state(state["augment_generator"])
+        self._images.generator.set_state(state["augment_generator"])
         torch.set_rng_state(state["torch_generator"])
 
     def _train_epoch(self) -> float:
         self.embedder.train()
         total = torch.zeros((), device=self._device)
-        for batch in self._batches:
-            total += self._train_step(batch)
+        for batch, labels in self._labelled(list(self._batches)):
+            total += self._train_step(batch, labels)
         self.epoch += 1
         mean = float(total) / len(self._batches)
         if not math.isfinite(mean):
             raise TrialFailed(f"the training loss is not finite at epoch {self.epoch}")
         return mean
 
-    def _train_step(self, batch: Tensor) -> Tensor:
+    def _labelled(self, batches: Sequence[Tensor]) -> Iterator[tuple[ImageBatch, Tensor]]:
+        """Yield batches of these places among the training images, with their labels."""
+        images = self._images.training(self._data.train[places] for places in batches)
+        for places, batch in zip(batches, images, strict=True):
+            yield batch, to_device(self._labels[places], self._device)
+
+    def _train_step(self, batch: ImageBatch, labels: Tensor) -> Tensor:
         self._optimizer.zero_grad()
-        loss = self._backward(batch)
+        loss = self._backward(batch, labels)
         self._optimizer.step()
         self._schedule.step()
         return loss
 
-    def _backward(self, batch: Tensor) -> Tensor:
+    def _backward(self, batch: ImageBatch, labels: Tensor) -> Tensor:
         """Return the loss of a batch, and leave its gradients."""
-        labels = to_device(self._labels[batch], self._device)
-        embed, size = self._training_embedding(batch), self.config.micro_batch_size
+        size = self.config.micro_batch_size
+
+        def embed(rows: slice) -> Tensor:
+            embeddings: Tensor = self.embedder(batch.images(rows))
+            return embeddings
 
         def judge(embeddings: Tensor) -> Tensor:
             loss: Tensor = self.loss(embeddings, labels)
             return loss
 
-        if size is not None and size < len(batch):
+        if size is not None and size < len(labels):
             return backward_in_micro_batches(
-                self.embedder, embed, judge, batch_size=len(batch), micro_batch_size=size
+                self.embedder, embed, judge, batch_size=len(labels), micro_batch_size=size
             )
-        loss = judge(embed(slice(0, len(batch))))
+        loss = judge(embed(slice(0, len(labels))))
         loss.backward()
         return loss.detach()
-
-    def _training_embedding(self, batch: Tensor) -> Callable[[slice], Tensor]:
-        """Return what embeds rows of a batch, augmented alike however often they are asked for.
-
-        Between calls a batch is held as bytes.
-        """
-        pixels = self._images.pixels(self._data.train[batch])
-        draws = None
-        if self.config.augmentation == "light":
-            draws = augmentation_draws(len(batch), generator=self._augment_generator)
-
-        def embed(rows: slice) -> Tensor:
-            images, flip = to_floats(pixels[rows]), self.config.horizontal_flip
-            if draws is not None:
-                images = light_augment(images, draws[:, rows], horizontal_flip=flip)
-            embeddings: Tensor = self.embedder(images)
-            return embeddings
-
-        return embed
 
 
 def train(

@@ -88,7 +88,7 @@ def _check(space: SearchSpace, data: Data) -> None:
             pretrained=bool(pretrained),
             embedding_dim=2,
             channels=images.channels,
-            image_size=images.size,
+            image_size=data.content.dataset.image_size,
         )
     needed = int(max(space.values("batch_size"))) // int(min(space.values("samples_per_class")))
     classes = data.facts["train_classes"]

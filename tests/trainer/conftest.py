@@ -27,6 +27,8 @@ def prototypes(
         labels=labels,
         class_names=tuple(f"c{number}" for number in range(shape[0])),
         images=TensorImages(pixels=images.clamp(0, 255).to(torch.uint8)),
+        image_size=size,
+        crop_share=1.0,
     )
     train, validation, test = (
         ((labels >= part.start) & (labels < part.stop)).nonzero()[:, 0]

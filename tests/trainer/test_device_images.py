@@ -6,7 +6,8 @@ from torch import Tensor
 
 import trainer.device_images
 from trainer.data import TensorImages
-from trainer.device_images import DeviceImages, to_device, to_floats
+from trainer.device_images import DeviceImages, to_device
+from trainer.views import EvaluationCrop, Views, evaluation_views, random_views
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 
@@ -16,18 +17,42 @@ def images(count: int = 6) -> TensorImages:
     return TensorImages(pixels=pixels)
 
 
+def whole(held: TensorImages, indices: Tensor) -> Views:
+    return evaluation_views(held.shapes[indices], EvaluationCrop(size=4))
+
+
 def test_pixels_come_as_they_are_asked_for() -> None:
     held = images()
     indices = torch.tensor([4, 0, 4])
-    found = DeviceImages(held, CPU).pixels(indices)
+    found, views = DeviceImages(held, CPU).fetch(indices, whole(held, indices))
     assert found.dtype == torch.uint8
     assert torch.equal(found, held.pixels[[4, 0, 4]])
+    assert views.windows.tolist() == [[0, 0, 4, 4]] * 3
 
 
-def test_floats_span_zero_to_one() -> None:
-    floats = to_floats(torch.tensor([0, 51, 255], dtype=torch.uint8))
-    assert floats.tolist() == pytest.approx([0, 0.2, 1])
-    assert floats.dtype == torch.float32
+@pytest.mark.parametrize("resident", [True, False])
+def test_windows_are_those_of_the_pixels_that_come(
+    resident: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer.device_images, "_fits", lambda *_: resident)
+    held, indices = images(), torch.tensor([4, 0, 4, 1])
+    drawn = random_views(
+        held.shapes[indices],
+        scale_min=0.2,
+        ratio_max=2,
+        horizontal_flip=True,
+        generator=torch.Generator().manual_seed(0),
+    )
+    on_device = DeviceImages(held, CPU)
+    assert on_device.at_hand
+    found, views = on_device.fetch(indices, drawn)
+    for row, index in enumerate(indices.tolist()):
+        top, left, height, width = drawn.windows[row].tolist()
+        expected = held.pixels[index, :, top : top + height, left : left + width]
+        top, left, height, width = views.windows[row].tolist()
+        assert torch.equal(found[row, :, top : top + height, left : left + width], expected)
+        assert views.boxes[row].tolist() == [top, left, height, width]
+    assert torch.equal(views.mirrored, drawn.mirrored)
 
 
 def test_the_cpu_holds_no_second_copy() -> None:
@@ -57,15 +82,20 @@ def test_what_does_not_lie_in_memory_is_copied_batch_by_batch(
     monkeypatch.setattr(trainer.device_images, "_fits", lambda *_: True)
 
     class Decoded:
-        channels, size = 3, 4
+        channels = 3
+        shapes = torch.full((6, 2), 4)
 
         def __len__(self) -> int:
             return 6
 
-        def batch(self, indices: Tensor) -> Tensor:
+        def crops(self, indices: Tensor, boxes: Tensor) -> Tensor:
+            assert boxes.tolist() == [[0, 0, 4, 4]] * 2
             return indices.to(torch.uint8).reshape(-1, 1, 1, 1).expand(-1, 3, 4, 4)
 
-    found = DeviceImages(Decoded(), CPU).pixels(torch.tensor([5, 2]))
+    indices = torch.tensor([5, 2])
+    on_device = DeviceImages(Decoded(), CPU)
+    assert not on_device.at_hand
+    found, _ = on_device.fetch(indices, whole(images(), indices))
     assert found[:, 0, 0, 0].tolist() == [5, 2]
 
 
@@ -89,8 +119,9 @@ def test_cuda_sees_the_same_pixels(fits: bool, monkeypatch: pytest.MonkeyPatch) 
     on_device = DeviceImages(held, torch.device("cuda"))
     torch.cuda.set_sync_debug_mode("error")
     try:
-        found = on_device.pixels(indices)
+        found, views = on_device.fetch(indices, whole(held, indices))
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert found.is_cuda
+    assert views.boxes.is_cuda
     assert torch.equal(found.cpu(), held.pixels[indices])

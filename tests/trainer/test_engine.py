@@ -19,6 +19,7 @@ from trainer import (
 )
 from trainer.losses import LOSSES
 
+from .data.pixels import pixels_of
 from .factories import MakeConfig, MakeData, MakeRun
 from .losses.gradients import gradient
 
@@ -49,7 +50,12 @@ def scores(measurements: list[Measurement]) -> list[dict[str, float]]:
 def first_losses(trial: TrainingRun, steps: int = 4) -> list[float]:
     trial.embedder.train()
     epochs: Iterator[Any] = (batch for _ in range(steps) for batch in trial._batches)
-    return [trial._train_step(batch).item() for batch, _ in zip(epochs, range(steps), strict=False)]
+    return [train_on(trial, batch) for batch, _ in zip(epochs, range(steps), strict=False)]
+
+
+def train_on(trial: TrainingRun, places: torch.Tensor) -> float:
+    ((batch, labels),) = trial._labelled([places])
+    return trial._train_step(batch, labels).item()
 
 
 def refilled(trial: TrainingRun, value: float) -> TrainingRun:
@@ -108,7 +114,7 @@ def test_the_seed_moves_weights_batches_and_augmentation(
     one, other = (make_trial(make_config(seed=seed)) for seed in (1, 2))
     assert not torch.equal(one.embedder.head.weight, other.embedder.head.weight)
     assert [b.tolist() for b in one._batches] != [b.tolist() for b in other._batches]
-    draws = [torch.rand(3, generator=trial._augment_generator) for trial in (one, other)]
+    draws = [torch.rand(3, generator=trial._images.generator) for trial in (one, other)]
     assert not torch.equal(*draws)
 
 
@@ -165,7 +171,7 @@ def test_scores_are_those_of_the_splits_embeddings(
     for split in ("validation", "test"):
         indices = data.indices(split)
         with torch.no_grad():
-            pixels = data.dataset.images.batch(indices).float() / 255
+            pixels = pixels_of(data.dataset.images, indices).float() / 255
             embeddings = trial.embedder.eval()(pixels)
         expected = score_embeddings(embeddings, data.dataset.labels[indices]).metrics()
         assert trial.score(split) == pytest.approx(expected, abs=1e-5)
@@ -235,9 +241,9 @@ def test_a_step_sees_training_images_and_their_labels(
 
     monkeypatch.setattr(trial.embedder, "forward", embed)
     monkeypatch.setattr(trial.loss, "forward", judge)
-    trial._train_step(batch)
+    train_on(trial, batch)
     indices = data.train[batch]
-    assert torch.equal(seen["images"], data.dataset.images.batch(indices) / 255)
+    assert torch.equal(seen["images"], pixels_of(data.dataset.images, indices) / 255)
     assert torch.equal(seen["labels"], data.dataset.labels[indices] - 12)
 
 
@@ -373,7 +379,7 @@ def test_fused_steps_are_adamw_steps(make_config: MakeConfig, make_trial: MakeRu
     assert all(group["fused"] for group in fused._optimizer.param_groups)
     batch = next(iter(fused._batches))
     for trial in (fused, plain):
-        trial._train_step(batch)
+        train_on(trial, batch)
     for one, other in zip(fused.embedder.parameters(), plain.embedder.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-7)
 
@@ -500,7 +506,7 @@ class HostReads(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("micro_batch_size", [None, 5])
-@pytest.mark.parametrize("augmentation", ["none", "light"])
+@pytest.mark.parametrize("augmentation", ["none", "light", "standard"])
 @pytest.mark.parametrize("loss", ["smooth_ap", "recall_at_k"])
 def test_a_step_never_waits_for_the_device(
     loss: str,
@@ -518,11 +524,11 @@ def test_a_step_never_waits_for_the_device(
             micro_batch_size=micro_batch_size,
         )
     )
-    batches = list(trial._batches)
+    batches = list(trial._labelled(list(trial._batches)))
     reads = HostReads(trial._optimizer)
     with reads:
-        for batch in batches:
-            trial._train_step(batch)
+        for batch, labels in batches:
+            trial._train_step(batch, labels)
         assert reads.found == []
         # What the test can see.
         flags = torch.ones(2, dtype=torch.bool)
@@ -554,8 +560,8 @@ def test_a_step_never_waits_for_a_cuda_device(
     trial.embedder.train()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        for batch in batches:
-            trial._train_step(batch)
+        for batch, labels in trial._labelled(batches):
+            trial._train_step(batch, labels)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

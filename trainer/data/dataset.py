@@ -12,20 +12,26 @@ __all__ = ["Dataset", "Images", "SplitDataset", "TensorImages"]
 
 
 class Images(Protocol):
-    """Square images of one size, C x S x S each."""
+    """N images of C channels, each of a height and a width of its own."""
 
     @property
     def channels(self) -> int:
         """C: 1 for grey, 3 for RGB."""
 
     @property
-    def size(self) -> int:
-        """S, in pixels."""
+    def shapes(self) -> Tensor:
+        """N x 2 int64: height and width in pixels."""
 
     def __len__(self) -> int: ...
 
-    def batch(self, indices: Tensor) -> Tensor:
-        """Return the images at ``indices`` (B int64) as B x C x S x S uint8 on the CPU.
+    def crops(self, indices: Tensor, boxes: Tensor) -> Tensor:
+        """Return what lies in a box of each image, B x C x H x W uint8 on the CPU.
+
+        Each crop is at the upper left, H and W are those of the largest, and what is left is 0.
+
+        Args:
+            indices: B int64.
+            boxes: B x 4 int64, top, left, height and width in pixels, within the image.
 
         Raises:
             objectives.InputError: A file is gone or cannot be decoded.
@@ -34,18 +40,18 @@ class Images(Protocol):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TensorImages:
-    """Images held in memory.
+    """Images of one height and width, held in memory.
 
     Attributes:
-        pixels: N x C x S x S uint8, on the CPU.
+        pixels: N x C x H x W uint8, on the CPU.
     """
 
     pixels: Tensor
 
     def __post_init__(self) -> None:
-        shape = self.pixels.shape
-        if self.pixels.dtype != torch.uint8 or len(shape) != 4 or shape[2] != shape[3]:
-            raise ValueError(f"pixels must be N x C x S x S uint8, not {self.pixels.dtype} {shape}")
+        if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4:
+            found = f"{self.pixels.dtype} {tuple(self.pixels.shape)}"
+            raise ValueError(f"pixels must be N x C x H x W uint8, not {found}")
 
     @property
     def channels(self) -> int:
@@ -53,16 +59,23 @@ class TensorImages:
         return self.pixels.shape[1]
 
     @property
-    def size(self) -> int:
-        """S, in pixels."""
-        return self.pixels.shape[2]
+    def shapes(self) -> Tensor:
+        """N x 2 int64: height and width in pixels."""
+        return torch.tensor(self.pixels.shape[2:]).expand(len(self), 2)
 
     def __len__(self) -> int:
         return self.pixels.shape[0]
 
-    def batch(self, indices: Tensor) -> Tensor:
-        """Return the images at ``indices`` (B int64) as B x C x S x S uint8."""
-        return self.pixels[indices]
+    def crops(self, indices: Tensor, boxes: Tensor) -> Tensor:
+        """Return what lies in a box of each image, as `Images.crops` does."""
+        height, width = self.pixels.shape[2:]
+        if bool((boxes == torch.tensor([0, 0, height, width])).all()):
+            return self.pixels[indices]
+        height, width = boxes[:, 2:].max(0).values.tolist()
+        found = torch.zeros(len(indices), self.channels, height, width, dtype=torch.uint8)
+        for row, index, (y, x, h, w) in zip(found, indices.tolist(), boxes.tolist(), strict=True):
+            row[:, :h, :w] = self.pixels[index, :, y : y + h, x : x + w]
+        return found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,6 +88,9 @@ class Dataset:
         labels: N int64, indices into ``class_names``.
         class_names: The names of the classes.
         images: The N images.
+        image_size: S, the side in pixels of the square that a model sees.
+        crop_share: Share of the short side that evaluation sees, in (0, 1]; None: what the
+            backbone was made for.
     """
 
     name: str
@@ -82,6 +98,8 @@ class Dataset:
     labels: Tensor
     class_names: tuple[str, ...]
     images: Images
+    image_size: int
+    crop_share: float | None = None
 
     def __post_init__(self) -> None:
         counts = {len(self.items), len(self.labels), len(self.images)}

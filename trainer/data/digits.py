@@ -31,4 +31,6 @@ def load_digits(size: int) -> Dataset:
         labels=torch.from_numpy(data.target.astype(np.int64)),
         class_names=tuple("0123456789"),
         images=TensorImages(pixels=torch.from_numpy(pixels).unsqueeze(1)),
+        image_size=size,
+        crop_share=1.0,
     )

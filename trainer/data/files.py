@@ -44,17 +44,18 @@ class FileImages:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def batch(self, indices: Tensor) -> Tensor:
-        """Decode the files at ``indices`` (B int64) to B x 3 x S x S uint8.
+    @property
+    def shapes(self) -> Tensor:
+        """N x 2 int64: height and width in pixels."""
+        return torch.tensor((self.size, self.size)).expand(len(self), 2)
 
-        Raises:
-            objectives.InputError: A file is gone or cannot be decoded.
-        """
+    def crops(self, indices: Tensor, boxes: Tensor) -> Tensor:
+        """Return what lies in a box of each image, as `Images.crops` does."""
         paths = [self.paths[index] for index in indices.tolist()]
         pixels = torch.empty(len(paths), 3, self.size, self.size, dtype=torch.uint8)
         for row, image in zip(pixels, _decode_all(paths, self.size), strict=True):
             row.copy_(torch.from_numpy(image))
-        return pixels
+        return TensorImages(pixels=pixels).crops(torch.arange(len(paths)), boxes)
 
 
 def load_images(paths: tuple[Path, ...], size: int) -> Images:
@@ -68,7 +69,8 @@ def load_images(paths: tuple[Path, ...], size: int) -> Images:
     """
     images = FileImages(paths=paths, size=size)
     if len(paths) * 3 * size * size <= MEMORY_LIMIT:
-        return TensorImages(pixels=images.batch(torch.arange(len(paths))))
+        whole = torch.tensor((0, 0, size, size)).expand(len(paths), 4)
+        return TensorImages(pixels=images.crops(torch.arange(len(paths)), whole))
     with ThreadPoolExecutor(_THREADS) as pool:
         for _ in pool.map(_check_header, paths):
             pass

@@ -69,6 +69,8 @@ def load_glyphs(size: int) -> Dataset:
         labels=torch.tensor(labels),
         class_names=tuple(f"U+{code:04X} {_UNICODE.name(chr(code))}" for code in classes),
         images=TensorImages(pixels=torch.from_numpy(np.stack(pixels)).unsqueeze(1)),
+        image_size=size,
+        crop_share=1.0,
     )
 
 

@@ -36,6 +36,8 @@ def load_data(config: DataConfig) -> SplitDataset:
         labels=listing.labels,
         class_names=listing.class_names,
         images=load_images(tuple(listing.root / file for file in listing.files), config.size),
+        image_size=config.size,
+        crop_share=1.0,
     )
     parts = _parts(config, listing)
     return split_classes(dataset, config.split, parts=parts, queries=listing.queries)

@@ -324,8 +324,8 @@ def test_values_and_the_most_classes_of_a_batch() -> None:
     assert list(space.values("batch_size")) == [32, 64, 96]
     assert list(space.values("samples_per_class")) == [4, 8, 4]
     assert space.values("backbone") == (TrialConfig().backbone,)
-    images = SimpleNamespace(channels=1, size=32)
-    content = SimpleNamespace(dataset=SimpleNamespace(images=images))
+    images = SimpleNamespace(channels=1)
+    content = SimpleNamespace(dataset=SimpleNamespace(images=images, image_size=32))
     workload.check(space, Data(facts={"train_classes": 24}, content=content))
     with pytest.raises(InputError, match=r"^batch_size: a batch of this space can need 24 classes"):
         workload.check(space, Data(facts={"train_classes": 23}, content=content))

@@ -9,6 +9,8 @@ from objectives import InputError
 from trainer.data import FileImages, TensorImages, files
 from trainer.data.files import decode, load_images
 
+from .pixels import pixels_of
+
 
 def colour(image: np.ndarray, row: int, column: int) -> tuple[int, ...]:
     return tuple(image[:, row, column].tolist())
@@ -124,11 +126,11 @@ def test_in_memory_and_on_demand_agree(tmp_path: Path, monkeypatch: pytest.Monke
     lazy = load_images(paths, 8)
     assert isinstance(held, TensorImages)
     assert isinstance(lazy, FileImages)
-    assert (len(lazy), lazy.channels, lazy.size) == (len(held), held.channels, held.size)
+    assert (len(lazy), lazy.channels) == (len(held), held.channels)
+    assert torch.equal(lazy.shapes, held.shapes)
     wanted = torch.tensor([4, 0, 4, 2])
-    assert torch.equal(lazy.batch(wanted), held.batch(wanted))
-    assert held.batch(wanted)[:, 2, 0, 0].tolist() == [12, 0, 12, 6]
-    assert lazy.batch(torch.tensor([], dtype=torch.int64)).shape == (0, 3, 8, 8)
+    assert torch.equal(pixels_of(lazy, wanted), pixels_of(held, wanted))
+    assert pixels_of(held, wanted)[:, 2, 0, 0].tolist() == [12, 0, 12, 6]
 
 
 def test_on_demand_checks_headers_at_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +138,7 @@ def test_on_demand_checks_headers_at_load(tmp_path: Path, monkeypatch: pytest.Mo
     broken(tmp_path / "late.png")
     late = load_images((tmp_path / "late.png",), 8)
     with pytest.raises(InputError, match=r"late\.png"):
-        late.batch(torch.tensor([0]))
+        pixels_of(late)
     (tmp_path / "bad.png").write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"bad\.png"):
         load_images((tmp_path / "bad.png",), 8)
@@ -147,3 +149,18 @@ def test_on_demand_checks_headers_at_load(tmp_path: Path, monkeypatch: pytest.Mo
 def test_tensor_images_need_bytes() -> None:
     with pytest.raises(ValueError, match="uint8"):
         TensorImages(pixels=torch.zeros(1, 1, 8, 8))
+    with pytest.raises(ValueError, match="N x C x H x W"):
+        TensorImages(pixels=torch.zeros(1, 8, 8, dtype=torch.uint8))
+
+
+def test_crops_of_images_in_memory() -> None:
+    images = TensorImages(pixels=torch.arange(2 * 3 * 4 * 5, dtype=torch.uint8).reshape(2, 3, 4, 5))
+    assert images.shapes.tolist() == [[4, 5], [4, 5]]
+    boxes = torch.tensor([[1, 2, 3, 1], [0, 0, 2, 4]])
+    found = images.crops(torch.tensor([1, 0]), boxes)
+    assert found.shape == (2, 3, 3, 4)
+    assert torch.equal(found[0, :, :, :1], images.pixels[1, :, 1:4, 2:3])
+    assert torch.equal(found[1, :, :2], images.pixels[0, :, :2, :4])
+    assert not found[0, :, :, 1:].any()
+    assert not found[1, :, 2:].any()
+    assert torch.equal(pixels_of(images), images.pixels)

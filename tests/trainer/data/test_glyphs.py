@@ -9,6 +9,8 @@ from trainer.data import DataConfig, Dataset, SplitDataset, load_data
 from trainer.data.glyphs import FACES, MIN_FACES, load_glyphs
 from trainer.data.outlines import Outline, merge_identical
 
+from .pixels import pixels_of
+
 
 @pytest.fixture(scope="module")
 def split() -> SplitDataset:
@@ -22,7 +24,7 @@ def glyphs(split: SplitDataset) -> Dataset:
 
 @pytest.fixture(scope="module")
 def ink(glyphs: Dataset) -> np.ndarray:
-    pixels = glyphs.images.batch(torch.arange(len(glyphs.items)))
+    pixels = pixels_of(glyphs.images)
     return (1 - pixels.numpy().astype(np.float32) / 255)[:, 0]
 
 
@@ -34,7 +36,7 @@ def by_character(glyphs: Dataset) -> dict[str, int]:
 def test_sizes(glyphs: Dataset) -> None:
     assert len(glyphs.class_names) == 608
     assert len(glyphs.items) == 9369
-    assert (glyphs.images.channels, glyphs.images.size) == (1, 32)
+    assert (glyphs.images.channels, glyphs.image_size) == (1, 32)
     per_class = torch.bincount(glyphs.labels)
     assert len(per_class) == 608
     assert per_class.min() >= MIN_FACES
@@ -123,8 +125,8 @@ def test_generation_repeats_and_other_sizes_show_the_same(glyphs: Dataset) -> No
     assert half.items == glyphs.items
     assert half.class_names == glyphs.class_names
     assert torch.equal(half.labels, glyphs.labels)
-    small = half.images.batch(torch.arange(200)).float()
-    large = glyphs.images.batch(torch.arange(200)).float()
+    small = pixels_of(half.images, torch.arange(200)).float()
+    large = pixels_of(glyphs.images, torch.arange(200)).float()
     pooled = torch.nn.functional.avg_pool2d(large, 2)
     assert (small - pooled).abs().max() <= 1
 

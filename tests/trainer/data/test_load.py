@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
 from PIL import Image
 
 from objectives import InputError
 from trainer.data import DataConfig, SplitDataset, load_data
+
+from .pixels import pixels_of
 
 Rows = list[tuple[object, object]]
 CLASSES = tuple(f"class {k}" for k in range(8))
@@ -42,7 +43,7 @@ def check(split: SplitDataset) -> None:
     assert len(data.items) == 16
     assert data.class_names == CLASSES
     assert data.items[:2] == ("class 0/a.png", "class 0/deep/b.JPG")
-    pixels = data.images.batch(torch.arange(16))
+    pixels = pixels_of(data.images)
     assert pixels.shape == (16, 3, 64, 64)
     assert (pixels[:, 0, 30, 30].float() - 20 * data.labels).abs().max() <= 2
 

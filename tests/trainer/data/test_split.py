@@ -19,6 +19,7 @@ def dataset(labels: list[str], items: list[str] | None = None) -> Dataset:
         labels=torch.tensor([names.index(label) for label in labels]),
         class_names=names,
         images=TensorImages(pixels=torch.zeros(len(labels), 1, 8, 8, dtype=torch.uint8)),
+        image_size=8,
     )
 
 

@@ -9,6 +9,7 @@ import torch
 from scipy.io import savemat
 
 from objectives import InputError
+from tests.trainer.data.pixels import pixels_of
 from trainer.data import DataConfig, load_data
 from trainer.data.official import OFFICIAL_SETS, list_official
 from trainer.data.official.record import Count
@@ -202,7 +203,7 @@ def test_load(plant: Plant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "train" not in parts
     assert len(parts) == TEST * PER_CLASS
     # Grey images are read as the others are, each from its own file.
-    pixels = data.images.batch(torch.arange(len(data.items)))
+    pixels = pixels_of(data.images)
     greys = torch.tensor([by_item[item].grey for item in data.items], dtype=torch.uint8)
     assert torch.equal(pixels, greys[:, None, None, None].expand(-1, 3, 8, 8))
     if tree.name == "in_shop":
