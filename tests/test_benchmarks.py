@@ -1,13 +1,16 @@
 """That the benchmarks run and write what they say; their timings are no tests."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from benchmarks import scoring
+from benchmarks import listing, scoring
 from benchmarks.results import Comparison, publish, time_each
 from objectives import score_embeddings
+from trainer.data.folder import list_folder
+from trainer.data.table import list_table
 
 
 def test_scoring_compares_every_peer() -> None:
@@ -28,6 +31,28 @@ def test_peers_of_scoring_agree_on_recall() -> None:
     embeddings, labels = scoring._Set(samples=1200, classes=200, dim=16).make()
     wanted = score_embeddings(embeddings, labels).recall_at_1
     assert scoring._faiss(embeddings, labels) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_listing_makes_what_it_lists(tmp_path: Path) -> None:
+    folder = listing.make(tmp_path / "here", 450)
+    columns = {"path_column": "path", "label_column": "label"}
+    reads = [
+        partial(list_folder, folder / "images"),
+        *(
+            partial(list_table, folder / f"tables/table.{kind}", **columns)
+            for kind in ("csv", "parquet")
+        ),
+    ]
+    assert {(len(read().items), len(read().class_names)) for read in reads} == {(450, 9)}
+    assert len({listing.before_decoding(read) for read in reads}) == 1
+
+
+def test_listing_is_held_to_its_bars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_apart", lambda _: (3.0, 2.0))
+    rows = listing.compare(tmp_path, 500_000)
+    assert [(row.ours, row.theirs, row.bar) for row in rows[:2]] == [(2, 30, 1), (3, 1024, 1)]
+    assert rows[-1].work == "500 000 images, class folders"
+    assert len(rows) == 7
 
 
 def test_results_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,7 +54,7 @@ OWNERS = {
     "sklearn": {"trainer/data"},
     "PIL": {"trainer/data"},
     "pandas": set(),
-    "scipy": set(),
+    "scipy": {"trainer/data"},
     "pytorch_metric_learning": {"trainer/losses"},
     "numba": {"objectives/pairwise"},
     "torch": {"objectives", "trainer", "sweeps/embeddings", "sweeps/spec/metric_learning.py"},

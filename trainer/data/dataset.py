@@ -119,6 +119,8 @@ class SplitDataset:
         validation: Indices of the validation images, ascending int64.
         test: Indices of the test images, ascending int64.
         fingerprint: SHA-256 in hexadecimal digits of the items, class names and parts.
+        queries: N bool: the test images that are searched for among the other test images, the
+            gallery; no other image is one. None where every image is both.
     """
 
     dataset: Dataset
@@ -126,6 +128,7 @@ class SplitDataset:
     validation: Tensor
     test: Tensor
     fingerprint: str
+    queries: Tensor | None = None
 
     def indices(self, split: Split) -> Tensor:
         """Return the image indices (int64) of a split.

@@ -64,15 +64,16 @@ budget: {trials: 3}
     assert space.values("batch_size") == (64,)
 
 
-@pytest.mark.parametrize("key", ["folder", "table"])
+@pytest.mark.parametrize("key", ["folder", "table", "root"])
 def test_data_paths_start_at_the_spec(
     tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
     given = {"images": tmp_path / "images", "../images": tmp_path / "../images"}
     given |= {"/data/images": Path("/data/images"), "~/images": Path("/home/someone/images")}
+    name = {"name": "cub"} if key == "root" else {}
     for text, path in given.items():
-        assert getattr(load(tmp_path, {"data": {key: text}}).data, key) == path
+        assert getattr(load(tmp_path, {"data": {key: text} | name}).data, key) == path
 
 
 def test_rename(tmp_path: Path) -> None:
@@ -109,7 +110,17 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
         {"data": {"name": "digits", "folder": "x"}},
         "data: exactly one of name, folder and table must be set, not name and folder",
     ),
-    ("unknown data", {"data": {"name": "cub"}}, "data.name: must be 'glyphs' or 'digits', not "),
+    (
+        "unknown data",
+        {"data": {"name": "birds"}},
+        "data.name: must be 'glyphs', 'digits', 'cub', 'cars', 'sop', 'inaturalist' or 'in_shop', "
+        "not 'birds'",
+    ),
+    (
+        "an official set without its folder",
+        {"data": {"name": "cub"}},
+        "data: cub needs root, the folder that it was unpacked to",
+    ),
     ("data is a text", {"data": "digits"}, "data: must be a mapping, not 'digits'"),
     ("data key", {"data": {"nmae": "digits"}}, "data.nmae: unknown key"),
     ("folder is a number", {"data": {"folder": 5}}, "data.folder: must be a path, not 5"),

@@ -1,4 +1,5 @@
 import hashlib
+import json
 
 import pytest
 import torch
@@ -6,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from objectives import InputError
-from trainer.data import Dataset, SplitConfig, TensorImages, split_classes
+from trainer.data import Dataset, Split, SplitConfig, TensorImages, split_classes
+from trainer.data.split import deal_validation
 
 
 def dataset(labels: list[str], items: list[str] | None = None) -> Dataset:
@@ -80,6 +82,72 @@ def test_classes_of_one_image_do_not_count() -> None:
     split_classes(dataset(labels * 2), SplitConfig())
     with pytest.raises(InputError, match=r"train 0, validation 0, test 0"):
         split_classes(dataset(labels), SplitConfig())
+
+
+def test_classes_of_one_image_are_not_trained_on() -> None:
+    labels = [f"c{k:02d}" for k in range(12)] * 2 + [f"single {k:02d}" for k in range(12)]
+    split = split_classes(dataset(labels), SplitConfig())
+    names = split.dataset.class_names
+
+    def classes(part: Split) -> set[str]:
+        return {names[label] for label in split.dataset.labels[split.indices(part)].tolist()}
+
+    assert len(split.train) == 2 * len(classes("train"))
+    assert any(name.startswith("single") for name in classes("validation"))
+    assert any(name.startswith("single") for name in classes("test"))
+    left_out = {*names} - classes("train") - classes("validation") - classes("test")
+    assert left_out
+    assert all(name.startswith("single") for name in left_out)
+
+
+def test_given_parts_are_taken() -> None:
+    names = [f"c{k}" for k in range(8)]
+    split_of: tuple[Split, ...] = ("test", "test", "train", "validation")
+    parts = {name: split_of[k // 2] for k, name in enumerate(names)}
+    queries = torch.arange(16) < 3
+    split = split_classes(dataset(names * 2), SplitConfig(seed=9), parts=parts, queries=queries)
+    assert split.test.tolist() == [0, 1, 2, 3, 8, 9, 10, 11]
+    assert split.train.tolist() == [4, 5, 12, 13]
+    assert split.validation.tolist() == [6, 7, 14, 15]
+    assert split.queries is queries
+    with pytest.raises(InputError, match=r"^data: each part .* train 1, validation 3, test 4$"):
+        split_classes(dataset(names * 2), SplitConfig(), parts={**parts, "c4": "validation"})
+
+
+@given(classes=st.integers(1, 60), share=st.floats(0.01, 0.99), seed=st.integers(0, 2**40))
+def test_validation_classes_are_the_first_of_the_training_classes(
+    classes: int, share: float, seed: int
+) -> None:
+    train = [f"c{k}" for k in range(classes)]
+    parts: dict[str, Split] = {"x": "test", "y": "validation"}
+    for name in train:
+        parts[name] = "train"
+    found = deal_validation(parts, share=share, seed=seed)
+    order = sorted(train, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).hexdigest())
+    held_out = [name for name in order if found[name] == "validation"]
+    assert held_out == order[: len(held_out)]
+    assert abs(len(held_out) - share * classes) <= 0.5 + 1e-9
+    assert {name: split for name, split in found.items() if name not in held_out} == {
+        name: split for name, split in parts.items() if name not in held_out
+    }
+
+
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
+
+
+@settings(deadline=None)
+@given(
+    items=st.lists(_TEXT, min_size=12, max_size=12, unique=True),
+    names=st.lists(_TEXT, min_size=6, max_size=6, unique=True),
+)
+def test_the_fingerprint_hashes_sorted_lines_of_json(items: list[str], names: list[str]) -> None:
+    split: tuple[Split, ...] = ("train", "validation", "test")
+    parts = {name: split[k % 3] for k, name in enumerate(names)}
+    found = split_classes(dataset(names * 2, items), SplitConfig(), parts=parts).fingerprint
+    lines = [
+        json.dumps([item, name, parts[name]]) for item, name in zip(items, names * 2, strict=True)
+    ]
+    assert found == hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
 def test_unknown_part() -> None:

@@ -1,0 +1,162 @@
+"""Listing of a CSV or Parquet table."""
+
+import csv
+import os
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import pyarrow
+import pyarrow.parquet as parquet
+
+from objectives import InputError
+from trainer.data.listing import Listing
+from trainer.data.split_names import SPLITS, Split
+
+__all__ = ["list_table"]
+
+_SPLITS: Final[dict[str, Split]] = {split: split for split in SPLITS}
+
+
+def list_table(
+    table: Path, *, path_column: str, label_column: str, split_column: str | None = None
+) -> Listing:
+    """List the images that a CSV (UTF-8) or Parquet table names.
+
+    Messages count the rows from 1, without the header.
+
+    Raises:
+        InputError: The table is missing or unreadable, lacks a column, has no rows, has a row
+            without a path, a label or a split, names a file twice, or puts a class into two splits.
+    """
+    rows = _rows(table, [path_column, label_column, *([split_column] if split_column else [])])
+    places, parts = _Places(table), _Parts(table)
+    files, items, labels = list[str](), list[str](), list[str]()
+    for number, (path, label, *split) in enumerate(rows, start=1):
+        file, item = places.add(path, number)
+        # Interned: one text for each class, and not for each row.
+        name = sys.intern(unicodedata.normalize("NFC", label))
+        if split:
+            parts.add(name, split[0], number)
+        files.append(file)
+        items.append(item)
+        labels.append(name)
+    if not files:
+        raise InputError(f"{table} has no rows", field="data.table")
+    return Listing.ordered(
+        places.root,
+        files=files,
+        items=items,
+        labels=labels,
+        parts=parts.of_class if split_column else None,
+    )
+
+
+class _Places:
+    """Places of the files that the rows of a table name, each once."""
+
+    def __init__(self, table: Path) -> None:
+        self._table = table
+        base = os.path.normpath(table.parent)
+        self.root = Path(base)
+        self._base = base
+        self._prefix = "" if base == os.curdir else os.path.join(base, "")
+        self._rows: dict[str, int] = {}
+
+    def add(self, path: str, number: int) -> tuple[str, str]:
+        """Return the file, relative to the table or absolute, and the item of a row."""
+        location = os.path.normpath(os.path.join(self._base, path))
+        inside = location.startswith(self._prefix)
+        below = location[len(self._prefix) :] if inside else location
+        # Some file systems decompose accented letters, and others do not.
+        item = unicodedata.normalize("NFC", below.replace(os.sep, "/"))
+        if self._rows.setdefault(item, number) != number:
+            raise InputError(
+                f"rows {self._rows[item]} and {number} of {self._table} both name {path}",
+                field="data.table",
+            )
+        return (below if inside else os.path.abspath(location)), item
+
+
+class _Parts:
+    """Splits of the classes, as the rows of a table have them."""
+
+    def __init__(self, table: Path) -> None:
+        self._table = table
+        self.of_class: dict[str, Split] = {}
+        self._rows: dict[str, int] = {}
+
+    def add(self, name: str, text: str, number: int) -> None:
+        """Take the split of a row's class."""
+        split = _SPLITS.get(text)
+        if split is None:
+            raise InputError(
+                f"row {number} of {self._table} has {text!r}, not {' or '.join(SPLITS)}",
+                field="data.split_column",
+            )
+        first, row = self.of_class.setdefault(name, split), self._rows.setdefault(name, number)
+        if first != split:
+            raise InputError(
+                f"row {row} of {self._table} puts class {name!r} into {first} and row {number} "
+                f"into {split}, but splits share no class",
+                field="data.split_column",
+            )
+
+
+def _rows(table: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the texts of the columns, none of them empty."""
+    if not table.is_file():
+        raise InputError(f"there is no file {table}", field="data.table")
+    readers = {".csv": _csv_rows, ".parquet": _parquet_rows}
+    if table.suffix.lower() not in readers:
+        raise InputError(f"{table} must end in {' or '.join(readers)}", field="data.table")
+    for number, row in enumerate(readers[table.suffix.lower()](table, columns), start=1):
+        if not all(row):
+            column = columns[row.index("")]
+            raise InputError(f"row {number} of {table} has an empty {column!r}", field="data.table")
+        yield row
+
+
+def _csv_rows(table: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            _check_columns(table, reader.fieldnames or (), columns)
+            for number, row in enumerate(reader, start=1):
+                if None in row:
+                    raise InputError(
+                        f"row {number} of {table} has more fields than the header",
+                        field="data.table",
+                    )
+                yield tuple((row[column] or "").strip() for column in columns)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{table} cannot be read as CSV ({error})", field="data.table") from error
+
+
+def _parquet_rows(table: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    try:
+        _check_columns(table, parquet.read_schema(table).names, columns)
+        frame = parquet.read_table(table, columns=list(columns))
+    except (OSError, pyarrow.ArrowException) as error:
+        raise InputError(
+            f"{table} cannot be read as Parquet ({error})", field="data.table"
+        ) from error
+    for row in zip(*(frame.column(column).to_pylist() for column in columns), strict=True):
+        yield tuple(map(_text, row))
+
+
+def _text(value: object) -> str:
+    """Return a cell as text, an empty one for null and NaN."""
+    return "" if value is None or value != value else str(value).strip()
+
+
+def _check_columns(table: Path, present: Iterable[str], columns: Sequence[str]) -> None:
+    names = list(present)
+    for column in columns:
+        if column not in names:
+            raise InputError(
+                f"{table} has no column {column!r}, only {', '.join(names) or 'none'}",
+                field="data.table",
+            )
