@@ -95,7 +95,9 @@ class TrialConfig(_WithLossSettings):
     crop_ratio_max: Annotated[float, Field(ge=1, le=100)] = Field(
         4 / 3, description="`standard`: the most that a crop's sides differ by, as a ratio"
     )
-    horizontal_flip: bool = Field(False, description="mirror half of the images, where they are augmented")
+    horizontal_flip: bool = Field(
+        False, description="mirror half of the images, where they are augmented"
+    )
     epochs: Annotated[int, Field(ge=1)] = Field(
         10, description="an epoch is N / `batch_size` batches"
     )
