@@ -1,1 +1,1 @@
-"""What the speed claims run: ``python -m benchmarks.scoring | losses | step``."""
+"""What the speed claims run: ``python -m benchmarks.scoring | losses | step | decoding``."""

@@ -17,7 +17,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Comparison", "arguments", "peak_memory", "publish", "time_each"]
+__all__ = ["Comparison", "arguments", "peak_memory", "publish", "resident", "time_each"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,12 +80,13 @@ def peak_memory(work: Callable[[], object], device: torch.device) -> float:
         work()
         return (torch.cuda.max_memory_allocated() - allocated) / 2**20
     Path("/proc/self/clear_refs").write_text("5")  # the peak is that from now on
-    before = _resident("VmRSS")
+    before = resident("VmRSS")
     work()
-    return _resident("VmHWM") - before
+    return resident("VmHWM") - before
 
 
-def _resident(field: str) -> float:
+def resident(field: str) -> float:
+    """Return the MiB of this process that Linux gives for a field, such as ``VmRSS``."""
     status = Path("/proc/self/status").read_text()
     found = re.search(rf"{field}:\s+(\d+) kB", status)
     return int(found[1]) / 2**10 if found else float("nan")
