@@ -37,6 +37,7 @@ def test_run_prints_json_alone_when_asked(
 
     def carried_out(*_: Any, callbacks: Any, **__: Any) -> FinishedSweep:
         [live_view] = callbacks
+        live_view.on_data_progress(0.5)
         live_view._console.print("for people")
         return finished
 
@@ -44,5 +45,5 @@ def test_run_prints_json_alone_when_asked(
     ran = command("run", place.spec(), "--json", "--home", tiny.home)
     assert ran.code == 0
     assert json.loads(ran.out) == front
-    assert "for people" in ran.err
+    assert ran.err.startswith("decoding the data: 50 %\nfor people\n")
     assert "Browse it in MLflow" in ran.err
