@@ -63,7 +63,13 @@ def probe_trial(
     Raises:
         InputError: As `TrainingRun`.
     """
-    config = config.model_copy(update={"pretrained": False})
+    with torch.random.fork_rng():
+        return _probe(config.model_copy(update={"pretrained": False}), data, device, patience)
+
+
+def _probe(
+    config: TrialConfig, data: SplitDataset, device: torch.device, patience: float
+) -> TrialProbe:
     least = config.model_copy(update={"batch_size": 2 * config.samples_per_class})
     scale = config.batch_size / least.batch_size
     run = _begin(least, data, device)

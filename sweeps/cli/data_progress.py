@@ -38,7 +38,8 @@ class DataProgress:
 
     def close(self) -> None:
         """Give the terminal back; more than once does no harm."""
-        self._bar.stop()
+        if self._bar.live.is_started:
+            self._bar.stop()
 
     def _draw(self, share: float) -> None:
         if share < 1:

@@ -148,7 +148,8 @@ class MlflowMirror:
             (Path(folder) / "spec.yaml").write_text(spec)
             runs.client.log_artifacts(runs.parent, folder)
         runs.client.set_tag(runs.parent, "state", sweep.state.value)
-        runs.client.set_tag(runs.parent, "undertrained", undertrained(ranked) or "no")
+        if ranked.baselines:
+            runs.client.set_tag(runs.parent, "undertrained", undertrained(ranked) or "no")
         if sweep.state is not SweepState.RUNNING:
             _end(runs.client, runs.parent, _SWEEP_STATUS[sweep.state], sweep.finished_at)
 

@@ -551,7 +551,7 @@ def test_of_two_baselines_of_a_number_the_first_stays(store: Store, sweep: str) 
 def test_a_baseline_that_no_record_can_hold(
     store: Store, sweep: str, changes: dict[str, object]
 ) -> None:
-    with pytest.raises(ValueError, match="baseline 0 |not plain JSON"):
+    with pytest.raises(ValueError, match=r"baseline 0 |not plain JSON"):
         baseline(store, sweep, 0, **changes)
     assert store.baselines(sweep) == ()
 

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from objectives import InputError
-from trainer.data import DataConfig, SplitDataset, load_data
+from trainer.data import DataConfig, SplitDataset, load_data, outline_data
 
 Rows = list[tuple[object, object]]
 CLASSES = tuple(f"class {k}" for k in range(8))
@@ -55,6 +55,20 @@ def test_folder(tmp_path: Path) -> None:
     check(split)
     assert split.dataset.name == "set"
     assert [split.class_count(part) for part in ("train", "validation", "test")] == [4, 2, 2]
+
+
+def test_an_outline_is_the_same_set_without_its_images(tmp_path: Path) -> None:
+    config = DataConfig(folder=fill(tmp_path / "set"), image_size=16)
+    whole = load_data(config)
+    (tmp_path / "set" / CLASSES[0] / "a.png").write_bytes(b"no image")
+    outline = outline_data(config)
+    assert outline.fingerprint == whole.fingerprint
+    assert outline.dataset.items == whole.dataset.items
+    assert torch.equal(outline.validation, whole.validation)
+    noise = outline.dataset.images
+    assert (len(noise), noise.channels, noise.size) == (16, 3, 16)
+    with pytest.raises(InputError, match="is not a folder"):
+        outline_data(DataConfig(folder=tmp_path / "gone"))
 
 
 def test_fingerprint_ignores_place_and_listing_order(
