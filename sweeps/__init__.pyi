@@ -10,12 +10,16 @@ from .results import (
     write_front,
     write_margins,
 )
+from .search import SweepPlan, plan_sweep
 from .spec import (
+    Baseline,
     Budget,
+    Cache,
     Choices,
     ControlRule,
     ControlTrial,
     Data,
+    Forecast,
     PickedTrial,
     Range,
     Resources,
@@ -30,12 +34,15 @@ from .spec import (
 from .store import Store, SweepState, TrialState, open_store
 
 __all__ = [
+    "Baseline",
     "Budget",
+    "Cache",
     "Choices",
     "ControlRule",
     "ControlTrial",
     "Data",
     "FinishedSweep",
+    "Forecast",
     "Home",
     "PickedTrial",
     "Range",
@@ -48,6 +55,7 @@ __all__ = [
     "SpaceRules",
     "Store",
     "SweepCallback",
+    "SweepPlan",
     "SweepSpec",
     "SweepState",
     "TrialState",
@@ -57,6 +65,7 @@ __all__ = [
     "load_spec",
     "open_store",
     "per_class_csv",
+    "plan_sweep",
     "ranked_trials",
     "read_embeddings",
     "rename",

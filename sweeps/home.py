@@ -47,6 +47,11 @@ class Home:
         """Folder of what Ray Tune keeps of trials; its sessions are in its own temporary folder."""
         return self.path.absolute() / "ray"
 
+    @property
+    def cache(self) -> Path:
+        """Folder of decoded data; other homes may share it."""
+        return self.path.absolute() / "cache"
+
     def sweep(self, name: str) -> Path:
         """Folder of a sweep's front and plots."""
         return self.path.absolute() / "fronts" / name

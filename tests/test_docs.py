@@ -49,7 +49,13 @@ UNRUN: Final = {
     "make": "it installs, or runs all tests: that its target exists is checked",
     "python": "tests of their own run the modules: that the module exists is checked",
 }
-SETTINGS: Final = ("SWEEPS_HOME", "SWEEPS_STORE", "MLFLOW_TRACKING_URI", "RAY_ADDRESS")
+SETTINGS: Final = (
+    "SWEEPS_HOME",
+    "SWEEPS_CACHE",
+    "SWEEPS_STORE",
+    "MLFLOW_TRACKING_URI",
+    "RAY_ADDRESS",
+)
 # The sweep of the README's example in Python: real, and as small as can be.
 SPEC: Final = """
 name: small

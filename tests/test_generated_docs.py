@@ -25,7 +25,10 @@ def test_every_field_is_explained_with_its_default() -> None:
     assert len(table) == 2 + len(TrialConfig.model_fields)
     assert all(field.description for field in TrialConfig.model_fields.values())
     assert "| `proxy_anchor_alpha` | scale | 32 |" in table
-    assert "| `horizontal_flip` | mirror half of the images, where they are augmented | `false` |" in table
+    assert (
+        "| `horizontal_flip` | mirror half of the images, where they are augmented | `false` |"
+        in table
+    )
     assert field_table(DataConfig, "key").splitlines()[-1] == (
         "| `split.seed` | seed of the split | 0 |"
     )

@@ -1,14 +1,24 @@
 from .allocator import keep_freed_memory
 from .atomic import written_whole
 from .backbone import check_backbone
+from .baselines import score_raw_pixels, score_untouched_trunk
 from .checkpoint import load_checkpoint, save_checkpoint
 from .config import ORDERED_FIELDS, TCM_FIELDS, TCM_WEIGHTS, TrialConfig
-from .data import DataConfig, Split, SplitConfig, SplitDataset, load_data
+from .data import (
+    DataConfig,
+    Split,
+    SplitConfig,
+    SplitDataset,
+    load_data,
+    outline_data,
+    stand_in_data,
+)
 from .embedder import Embedder
 from .embedding_loss import EmbeddingLoss, build_loss
 from .engine import TrainingRun, train
 from .errors import TrialFailed
 from .measurement import Measurement
+from .probe import TrialProbe, probe_trial
 from .references import import_object
 from .strict_model import StrictModel
 from .tuned_margins import (
@@ -39,6 +49,7 @@ __all__ = [
     "TrainingRun",
     "TrialConfig",
     "TrialFailed",
+    "TrialProbe",
     "TunedData",
     "TunedMargins",
     "build_loss",
@@ -52,9 +63,14 @@ __all__ = [
     "load_model",
     "load_tuned_margins",
     "one_sentence",
+    "outline_data",
+    "probe_trial",
     "read_tuned_margins",
     "read_yaml",
     "save_checkpoint",
+    "score_raw_pixels",
+    "score_untouched_trunk",
+    "stand_in_data",
     "train",
     "written_whole",
 ]

@@ -92,10 +92,14 @@ class Embedder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Embed B x C x S x S images in [0, 1] as B x D unit vectors."""
+        return nn.functional.normalize(self.head(self.features(images)), dim=1)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Map B x C x S x S images in [0, 1] to the B x F float32 features of the trunk."""
         scaled = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         with _half_precision(images.device):
-            features = self.trunk(scaled)
-        return nn.functional.normalize(self.head(features.to(self.head.weight.dtype)), dim=1)
+            features: Tensor = self.trunk(scaled)
+        return features.to(self.head.weight.dtype)
 
 
 def _half_precision(device: torch.device) -> torch.autocast:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from objectives import Calibration, score_embeddings
+from objectives import Calibration
 from trainer.config import TrialConfig
 from trainer.data import Split, SplitDataset
 from trainer.device_images import to_device
@@ -20,12 +20,11 @@ from trainer.image_batches import ImageBatch, ImageBatches, evaluation_crop
 from trainer.measurement import Measurement
 from trainer.optim import build_optimizer, build_schedule
 from trainer.sampler import ClassBalancedBatches
+from trainer.split_score import score_split
 
 __all__ = ["TrainingRun", "train"]
 
 _EMBED_BATCH = 256
-# Mean squared distance of unit embeddings from their mean below which they are one point.
-_COLLAPSED = 1e-6
 
 
 class TrainingRun:
@@ -104,28 +103,21 @@ class TrainingRun:
             },
         )
 
+    def probe_step(self) -> None:
+        """Train on one batch outside of any epoch, to see what a step costs."""
+        self.embedder.train()
+        ((batch, labels),) = self._labelled([next(iter(self._batches))])
+        self._train_step(batch, labels)
+
     def score(self, split: Split) -> dict[str, float]:
         """Embed and score the classes of a split.
 
         Raises:
             TrialFailed: The embeddings are not finite, or collapsed, or a metric is undefined.
         """
-        indices = self._data.indices(split)
-        embeddings = self.embed(indices)
-        if not bool(embeddings.isfinite().all()):
-            raise TrialFailed(f"embeddings are not finite at epoch {self.epoch}")
-        # A norm that overflows ends in a row of zeros, not of NaN.
-        if not bool(embeddings.any(dim=1).all()):
-            raise TrialFailed(f"embeddings of length zero at epoch {self.epoch}")
-        spread = (embeddings - embeddings.mean(0)).square().sum(1).mean()
-        if float(spread) < _COLLAPSED:
-            raise TrialFailed(f"embeddings collapsed to one point at epoch {self.epoch}")
-        labels = self._data.dataset.labels[indices]
-        metrics = score_embeddings(embeddings, labels, self._calibration).metrics()
-        undefined = [name for name, value in metrics.items() if not math.isfinite(value)]
-        if undefined:
-            raise TrialFailed(f"{', '.join(undefined)} undefined at epoch {self.epoch}")
-        return metrics
+        embeddings = self.embed(self._data.indices(split))
+        when = f"at epoch {self.epoch}"
+        return score_split(embeddings, self._data, split, self._calibration, when=when)
 
     @torch.inference_mode()
     def embed(self, indices: Tensor) -> Tensor:

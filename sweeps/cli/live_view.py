@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -12,10 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from objectives import Objective
+from sweeps.cli.data_progress import DataProgress
 from sweeps.cli.tables import describe_sampled, epochs_done, format_value, objective_heading
 from sweeps.execution import RunningSweep, SweepCallback
-from sweeps.results import RankedTrials, final_measurements, rank_trials
-from sweeps.store import MeasurementRecord, Store, TrialRecord, TrialState
+from sweeps.results import SPLIT, RankedTrials, final_measurements, rank_trials
+from sweeps.store import BaselineRecord, MeasurementRecord, Store, TrialRecord, TrialState
 
 __all__ = ["LiveProgress", "LiveView"]
 
@@ -23,7 +25,7 @@ _REFRESH_SECONDS = 0.5
 
 
 class LiveView(SweepCallback):
-    """Live view of whatever sweep it is handed to.
+    """Live view of whatever sweep it is handed to; as a context manager it cleans up at the end.
 
     Args:
         console: Where to show it.
@@ -32,9 +34,22 @@ class LiveView(SweepCallback):
     def __init__(self, console: Console) -> None:
         self._console = console
         self._ends = ExitStack()
+        self._decoding = DataProgress(console)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._decoding.close()
+        self._ends.close()
+
+    def on_data_progress(self, share: float) -> None:
+        """Show how much of the data is decoded."""
+        self._decoding.update(share)
 
     def on_sweep_start(self, sweep: RunningSweep) -> None:
         """Begin to show it."""
+        self._decoding.close()
         self._progress = self._ends.enter_context(
             LiveProgress(
                 self._console,
@@ -44,6 +59,10 @@ class LiveView(SweepCallback):
                 total=sweep.total,
             )
         )
+
+    def on_baseline_event(self) -> None:
+        """Show the baselines scored so far."""
+        self._progress.refresh(force=True)
 
     def on_trial_event(self) -> None:
         """Show the present state, at most twice a second."""
@@ -86,6 +105,7 @@ class LiveProgress:
         self._clock = clock
         self._due = 0.0
         self._printed: set[int] = set()
+        self._baselines_printed: set[int] = set()
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
@@ -120,15 +140,17 @@ class LiveProgress:
             return
         self._due = now + _REFRESH_SECONDS
         trials = self._store.trials(self._sweep)
-        measurements = self._store.measurements(self._sweep)
+        measurements, baselines = self._store.measurements(self._sweep), self._baselines()
         last = {number: held[-1] for number, held in final_measurements(measurements).items()}
         ended = [trial for trial in trials if trial.state is not TrialState.RUNNING]
         self._bar.update(self._task, completed=len(ended))
         if self._live.is_started:
             ranked = rank_trials(self._sweep, self._objectives, trials, measurements)
+            held = [Text(self._baseline_line(each), style="dim") for each in baselines]
             running = self._running(trials, last)
-            self._live.update(Group(self._bar, running, _summary(ranked)), refresh=True)
+            self._live.update(Group(self._bar, *held, running, _summary(ranked)), refresh=True)
         else:
+            self._print_baselines(baselines)
             self._print_ended(ended, last)
 
     def _running(
@@ -148,6 +170,22 @@ class LiveProgress:
                     describe_sampled(trial.sampled, control=trial.control),
                 )
         return table
+
+    def _baselines(self) -> tuple[BaselineRecord, ...]:
+        return tuple(b for b in self._store.baselines(self._sweep) if b.split == SPLIT)
+
+    def _baseline_line(self, baseline: BaselineRecord) -> str:
+        if baseline.metrics is None:
+            return f"{baseline.label} FAILED  {baseline.reason}"
+        values = (f"{o.label} {format_value(baseline.metrics[o.name])}" for o in self._objectives)
+        return "  ".join([baseline.label, *values])
+
+    def _print_baselines(self, baselines: Sequence[BaselineRecord]) -> None:
+        for each in baselines:
+            if each.number not in self._baselines_printed:
+                self._baselines_printed.add(each.number)
+                line = f"baseline  {self._baseline_line(each)}"
+                self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _values(self, measured: MeasurementRecord | None) -> list[str]:
         metrics = measured.metrics if measured else {}

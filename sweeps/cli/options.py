@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_HOME",
+    "CacheOption",
     "DMaxOption",
     "DMinOption",
     "DeviceOption",
@@ -36,6 +37,16 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the s
 HomeOption = Annotated[
     Path,
     typer.Option("--home", envvar="SWEEPS_HOME", help="Folder of everything that sweeps write."),
+]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        envvar="SWEEPS_CACHE",
+        metavar="DIR",
+        help="Folder of decoded images, which sweeps may share; on a cluster each node has its own "
+        "at that path. Default: cache under the home.",
+    ),
 ]
 StoreOption = Annotated[
     str | None,

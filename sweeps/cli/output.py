@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from sweeps.cli.tables import front_table
 from sweeps.cli.terminal import ERR, OUT, print_line, shown
-from sweeps.results import RankedTrials
+from sweeps.results import RankedTrials, undertrained
 
 if TYPE_CHECKING:
     from sweeps.execution import FinishedSweep  # imports Ray
@@ -13,12 +13,17 @@ __all__ = ["show_finished", "show_front"]
 
 
 def show_front(ranked: RankedTrials, *, every_trial: bool = False) -> None:
-    """Print the front, or all completed trials by rank."""
+    """Print the front, or all completed trials by rank, and how they stand to the baselines."""
     if not ranked.trials:
         print_line(f"{ranked.sweep}: no trial has completed")
         return
     OUT.print(front_table(ranked, width=OUT.width, every_trial=every_trial))
     OUT.print(f"hypervolume {ranked.hypervolume:.4f}, measured on the validation classes")
+    for each in ranked.baselines:
+        if each.reason is not None:
+            print_line(f"{each.label}: not scored ({each.reason})", style="yellow")
+    if sentence := undertrained(ranked):
+        print_line(sentence, style="yellow")
 
 
 def show_finished(finished: "FinishedSweep") -> None:

@@ -48,6 +48,7 @@ def describe_sampled(sampled: Mapping[str, Any], *, control: bool) -> str:
 def front_table(ranked: RankedTrials, *, width: int, every_trial: bool = False) -> Table:
     """Tabulate the front, or all finished trials by rank; the knee and controls are marked.
 
+    The baselines follow, each by its label.
     Sampled fields have a column each where `width` characters allow it, else one for all.
     """
     trials = ranked.trials if every_trial else ranked.front
@@ -63,6 +64,11 @@ def front_table(ranked: RankedTrials, *, width: int, every_trial: bool = False) 
         cells = _front_cells(ranked, trial, every_trial=every_trial)
         table.add_row(*cells, describe_sampled(trial.sampled, control=False), style=style)
         wide.add_row(*cells, *(_cell(trial.sampled.get(name)) for name in names), style=style)
+    for each in ranked.baselines:
+        if each.metrics is not None:
+            cells = _baseline_cells(ranked, each.label, each.metrics, every_trial=every_trial)
+            table.add_row(*cells, style="italic dim")
+            wide.add_row(*cells, style="italic dim")
     fits = Console(width=10_000).measure(wide).maximum <= width
     return wide if fits else table
 
@@ -89,6 +95,13 @@ def _front_cells(ranked: RankedTrials, trial: RankedTrial, *, every_trial: bool)
         *([str(trial.rank)] if every_trial else []),
         *values,
     ]
+
+
+def _baseline_cells(
+    ranked: RankedTrials, label: str, metrics: Mapping[str, float], *, every_trial: bool
+) -> list[str]:
+    values = [format_value(metrics[objective.name]) for objective in ranked.objectives]
+    return ["", escape(label), *[""] * every_trial, *values]
 
 
 def epochs_done(trial: TrialRecord, measured: MeasurementRecord | None) -> str:

@@ -31,8 +31,14 @@ class SweepCallback:
     All are called on the driver, one at a time. What one raises ends the sweep.
     """
 
+    def on_data_progress(self, share: float) -> None:
+        """Take note of the share of the data decoded, in (0, 1], before the sweep starts."""
+
     def on_sweep_start(self, sweep: RunningSweep) -> None:
         """Take note of a sweep whose first trial is about to begin."""
+
+    def on_baseline_event(self) -> None:
+        """Take note of a baseline, which the store has by now."""
 
     def on_trial_event(self) -> None:
         """Take note of an event of a trial, which the store has by now."""

@@ -1,13 +1,14 @@
 """The run of a sweep: Ray Tune runs the trials, the driver records them in the store."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ray import tune
 
+from sweeps.execution.baselines import score_baselines
 from sweeps.execution.callback import RunningSweep, SweepCallback
 from sweeps.execution.cluster import check_address, ray_cluster
 from sweeps.execution.provenance import provenance_of
@@ -17,7 +18,7 @@ from sweeps.execution.trainable import TrialTrainable
 from sweeps.home import Home
 from sweeps.results import RankedTrials, ranked_trials, write_front
 from sweeps.search import Study, make_sampler
-from sweeps.spec import Data, SweepSpec
+from sweeps.spec import Cache, Data, SweepSpec
 from sweeps.store import Store, SweepState, TrialState
 from sweeps.tracking import MirrorThread, MlflowMirror, check_tracking_uri, is_server
 
@@ -50,9 +51,10 @@ def run_sweep(
     store_url: str | None = None,
     tracking_uri: str | None = None,
     address: str | None = None,
+    cache: Path | None = None,
     callbacks: Sequence[SweepCallback] = (),
 ) -> FinishedSweep:
-    """Carry out a sweep: sample, train, score, record, mirror; then draw its front.
+    """Carry out a sweep: decode, sample, train, score, record, mirror; then draw its front.
 
     Args:
         spec: What to do.
@@ -60,6 +62,8 @@ def run_sweep(
         store_url: SQLAlchemy URL of the store; SQLite under the home if None.
         tracking_uri: MLflow's; SQLite under the home if None.
         address: A Ray cluster's address; a local Ray is started for the run if None.
+        cache: Folder of decoded data, which sweeps may share; under the home if None. On a cluster
+            every node has its own at that path.
         callbacks: Called as the sweep goes on.
 
     Raises:
@@ -71,7 +75,8 @@ def run_sweep(
     check_address(address)
     tracking = tracking_uri or home.tracking_uri
     check_tracking_uri(tracking)
-    data = spec.kind.open_data(spec.data)
+    folder = (cache or home.cache).absolute()
+    data = _open_data(spec, folder, callbacks)
     spec.kind.check(spec.search_space(), data)
     # The store comes last: what cannot start leaves no file.
     with ray_cluster(address, spec.resources), Store.open(store_url or home.store_url) as store:
@@ -89,7 +94,7 @@ def run_sweep(
             artifact_root=None if is_server(tracking) else home.artifacts,
         )
         with MirrorThread(mirror) as mirroring, _final_state(store, spec.name):
-            _tune(spec, data, store, home, callbacks)
+            _tune(spec, _surroundings(spec, data, folder), store, home, callbacks)
         ranked = ranked_trials(store, spec.name)
         error = mirroring.last_error
         return FinishedSweep(
@@ -97,6 +102,21 @@ def run_sweep(
             files=write_front(ranked, home.sweep(spec.name)),
             mirror_error=str(error) if error else None,
         )
+
+
+def _open_data(spec: SweepSpec, folder: Path, callbacks: Sequence[SweepCallback]) -> Data:
+    def tell(share: float) -> None:
+        for callback in callbacks:
+            callback.on_data_progress(share)
+
+    return spec.kind.open_data(spec.data, Cache(folder=folder, progress=tell))
+
+
+def _surroundings(spec: SweepSpec, data: Data, folder: Path) -> dict[str, Any]:
+    """Return what the processes of trials need beside a configuration, as plain data."""
+    plain = spec.model_dump(mode="json", by_alias=True)
+    sections = {name: plain[name] for name in _FOR_ACTORS}
+    return {**sections, "fingerprint": data.fingerprint, "cache": str(folder)}
 
 
 @contextmanager
@@ -117,27 +137,29 @@ def _final_state(store: Store, sweep: str) -> Iterator[None]:
 
 
 def _tune(
-    spec: SweepSpec, data: Data, store: Store, home: Home, callbacks: Sequence[SweepCallback]
+    spec: SweepSpec,
+    surroundings: Mapping[str, Any],
+    store: Store,
+    home: Home,
+    callbacks: Sequence[SweepCallback],
 ) -> None:
+    """Score the baselines, then run the trials."""
     study = Study(
         spec.search_space(),
         spec.objective_records(),
         trials=spec.budget.trials,
         sampler=make_sampler(spec.sampler, seed=spec.seed),
     )
-    plain = spec.model_dump(mode="json", by_alias=True)
     running = RunningSweep(
         name=spec.name, store=store, objectives=spec.objective_records(), total=study.total
     )
     with _watched(callbacks, running):
+        score_baselines(spec, surroundings, store, callbacks)
         # Not Tuner: it pickles its callbacks, for a restore that is not used here.
         tune.run(
             TrialTrainable,
             name=spec.name,
-            config={
-                **{name: plain[name] for name in _FOR_ACTORS},
-                "fingerprint": data.fingerprint,
-            },
+            config=dict(surroundings),
             search_alg=StudySearcher(study),
             num_samples=study.total,
             max_concurrent_trials=spec.budget.max_concurrent,

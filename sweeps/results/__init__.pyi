@@ -4,12 +4,14 @@ from .front_files import front_document, write_front
 from .hypervolumes import hypervolume_curve
 from .ranking import RankedTrial, RankedTrials, rank_trials, ranked_trials
 from .tuned_margins import KNEE, export_margins, pick_trial, picks, write_margins
+from .verdict import accuracy_of, undertrained
 
 __all__ = [
     "KNEE",
     "SPLIT",
     "RankedTrial",
     "RankedTrials",
+    "accuracy_of",
     "export_margins",
     "final_measurements",
     "finished_trials",
@@ -21,6 +23,7 @@ __all__ = [
     "ranked_trials",
     "status_document",
     "sweep_document",
+    "undertrained",
     "write_front",
     "write_margins",
 ]

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sweeps.files import write_whole
 from sweeps.results.final_values import SPLIT
 from sweeps.results.ranking import RankedTrials
+from sweeps.results.verdict import undertrained
 
 __all__ = ["front_document", "write_front"]
 
@@ -26,6 +27,12 @@ def front_document(ranked: RankedTrials) -> dict[str, Any]:
         ],
         "hypervolume": ranked.hypervolume,
         "knee": ranked.knee,
+        "undertrained": undertrained(ranked),
+        "baselines": [
+            {"name": b.name, "label": b.label, "fields": dict(b.fields)}
+            | {"values": None if b.metrics is None else dict(b.metrics), "reason": b.reason}
+            for b in ranked.baselines
+        ],
         "trials": [
             {column: getattr(trial, column) for column in _COLUMNS}
             | {"values": dict(trial.values), "sampled": dict(trial.sampled)}
@@ -60,12 +67,20 @@ def write_front(ranked: RankedTrials, folder: Path) -> tuple[Path, ...]:
 def _front_csv(ranked: RankedTrials) -> str:
     values = dict.fromkeys(name for trial in ranked.trials for name in trial.values)
     sampled = dict.fromkeys(name for trial in ranked.trials for name in trial.sampled)
+    scored = [each for each in ranked.baselines if each.metrics is not None]
+    values |= dict.fromkeys(name for each in scored for name in each.metrics or ())
     # The objectives come first, and are there even when no trial is.
     metrics = dict.fromkeys(o.name for o in ranked.objectives) | values
     out = io.StringIO()
-    writer = csv.DictWriter(out, [*_COLUMNS, *metrics, *sampled], lineterminator="\n")
+    writer = csv.DictWriter(
+        out, [*_COLUMNS, *["baseline"] * bool(scored), *metrics, *sampled], lineterminator="\n"
+    )
     writer.writeheader()
     for trial in ranked.trials:
         head = {column: getattr(trial, column) for column in _COLUMNS}
         writer.writerow({**trial.sampled, **trial.values, **head})
+    # Below the trials, without a number; of what they depend on, what the trials sampled too.
+    for each in scored:
+        fields = {name: value for name, value in each.fields.items() if name in sampled}
+        writer.writerow({**fields, **(each.metrics or {}), "baseline": each.name})
     return out.getvalue()

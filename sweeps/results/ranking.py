@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from objectives import Objective, front_ranks, hypervolume, hypervolume_contributions, knee
-from sweeps.results.final_values import finished_trials
-from sweeps.store import MeasurementRecord, Store, TrialRecord
+from sweeps.results.final_values import SPLIT, finished_trials
+from sweeps.store import BaselineRecord, MeasurementRecord, Store, TrialRecord
 
 __all__ = ["RankedTrial", "RankedTrials", "rank_trials", "ranked_trials"]
 
@@ -44,6 +44,7 @@ class RankedTrials:
         trials: All finished trials, by rank, then the best first objective first.
         hypervolume: Area that they dominate, up to the objectives' reference values.
         knee: Number of the trial that is the best compromise; None without a trial.
+        baselines: What was scored on the same classes without training, or failed to be.
     """
 
     sweep: str
@@ -51,11 +52,17 @@ class RankedTrials:
     trials: tuple[RankedTrial, ...]
     hypervolume: float
     knee: int | None
+    baselines: tuple[BaselineRecord, ...] = ()
 
     @property
     def front(self) -> tuple[RankedTrial, ...]:
         """The non-dominated trials."""
         return tuple(trial for trial in self.trials if trial.rank == 0)
+
+    @property
+    def knee_trial(self) -> RankedTrial | None:
+        """The knee; None without a trial."""
+        return next((trial for trial in self.trials if trial.number == self.knee), None)
 
     @property
     def controls(self) -> tuple[RankedTrial, ...]:
@@ -68,6 +75,7 @@ def rank_trials(
     objectives: tuple[Objective, Objective],
     trials: Iterable[TrialRecord],
     measurements: Iterable[MeasurementRecord],
+    baselines: Iterable[BaselineRecord] = (),
 ) -> RankedTrials:
     """Rank the COMPLETE trials; those without a value for both objectives are left out."""
     finished = finished_trials(objectives, trials, measurements)
@@ -96,6 +104,7 @@ def rank_trials(
         trials=tuple(sorted(ranked, key=lambda t: (t.rank, first.sign * t.values[first.name]))),
         hypervolume=hypervolume(points, objectives),
         knee=finished[knee(points, objectives)][0].number if points else None,
+        baselines=tuple(each for each in baselines if each.split == SPLIT),
     )
 
 
@@ -106,4 +115,5 @@ def ranked_trials(store: Store, sweep: str) -> RankedTrials:
         InputError: There is no sweep of that name.
     """
     objectives = store.sweep(sweep).objectives
-    return rank_trials(sweep, objectives, store.trials(sweep), store.measurements(sweep))
+    measurements, baselines = store.measurements(sweep), store.baselines(sweep)
+    return rank_trials(sweep, objectives, store.trials(sweep), measurements, baselines)

@@ -1,6 +1,10 @@
 """Specs: what a user writes of a sweep, and the kinds of trials that it can name."""
 
+from sweeps.spec.baselines import Baseline, PlannedBaseline, planned_baselines
+from sweeps.spec.cache import Cache
 from sweeps.spec.controls import ControlRule
+from sweeps.spec.data import Data
+from sweeps.spec.forecast import Forecast
 from sweeps.spec.parameters import Choices, Parameter, Range, Scalar, Suggest
 from sweeps.spec.resources import Budget, Resources
 from sweeps.spec.space import SearchSpace
@@ -8,7 +12,6 @@ from sweeps.spec.space_rules import SpaceRules
 from sweeps.spec.spec import SweepSpec, load_spec, rename
 from sweeps.spec.workload import (
     ControlTrial,
-    Data,
     PickedTrial,
     Run,
     Workload,
@@ -17,13 +20,17 @@ from sweeps.spec.workload_names import METRIC_LEARNING, load_workload, workload_
 
 __all__ = [
     "METRIC_LEARNING",
+    "Baseline",
     "Budget",
+    "Cache",
     "Choices",
     "ControlRule",
     "ControlTrial",
     "Data",
+    "Forecast",
     "Parameter",
     "PickedTrial",
+    "PlannedBaseline",
     "Range",
     "Resources",
     "Run",
@@ -35,6 +42,7 @@ __all__ = [
     "Workload",
     "load_spec",
     "load_workload",
+    "planned_baselines",
     "rename",
     "workload_of",
 ]

@@ -14,9 +14,10 @@ from pydantic import Field
 
 from objectives import Objective
 from sweeps.spec.controls import ControlRule
+from sweeps.spec.data import Data
 from sweeps.spec.resources import Resources
 from sweeps.spec.space_rules import SpaceRules
-from sweeps.spec.workload import Data, Workload
+from sweeps.spec.workload import Workload
 from trainer import Measurement, StrictModel
 
 __all__ = ["SimulatedConfig", "SimulatedRun", "true_values", "workload"]

@@ -1,6 +1,7 @@
 """Search space of a sweep: a sampler of configurations, each of them valid."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from pydantic import BaseModel
@@ -89,6 +90,14 @@ class SearchSpace:
         kinds = parameter.ends if parameter else (self._defaults[rule.each],)
         return [self._control(rule, {rule.each: kind}) for kind in kinds]
 
+    def variants(self, names: Sequence[str]) -> list[tuple[dict[str, Scalar], BaseModel]]:
+        """Return each combination of the values of some fields, and a configuration that has it.
+
+        All other fields are as in `controls`, with nothing switched off.
+        """
+        combinations = product(*(dict.fromkeys(self.values(name)) for name in names))
+        return [self._variant(dict(zip(names, each, strict=True))) for each in combinations]
+
     def values(self, name: str) -> Sequence[Any]:
         """Return every value that a field of whole numbers or of choices can have."""
         parameter = self._parameters.get(name)
@@ -132,6 +141,10 @@ class SearchSpace:
         centre = self.suggest(Centre({**self._defaults, **kind}))
         config = self._model.model_validate({**self._fixed, **centre, **rule.off})
         return {k: v for k, v in centre.items() if k not in rule.left_out}, config
+
+    def _variant(self, values: dict[str, Scalar]) -> tuple[dict[str, Scalar], BaseModel]:
+        centre = self.suggest(Centre({**self._defaults, **values}))
+        return values, self._model.model_validate({**self._fixed, **centre, **values})
 
     def _sample(
         self,

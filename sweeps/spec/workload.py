@@ -8,6 +8,10 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from objectives import Objective
+from sweeps.spec.baselines import Baseline
+from sweeps.spec.cache import Cache
+from sweeps.spec.data import Data
+from sweeps.spec.forecast import Forecast
 from sweeps.spec.resources import Resources
 from sweeps.spec.space import SearchSpace
 from sweeps.spec.space_rules import SpaceRules
@@ -15,26 +19,10 @@ from trainer import Measurement, Split
 
 __all__ = [
     "ControlTrial",
-    "Data",
     "PickedTrial",
     "Run",
     "Workload",
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Data:
-    """Data as a workload has opened them.
-
-    Attributes:
-        fingerprint: The same on every machine for the same data, and for no other.
-        facts: What provenance says of them, as plain JSON data.
-        content: Whatever the workload trains on.
-    """
-
-    fingerprint: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    content: Any = None
 
 
 class Run(Protocol):
@@ -105,7 +93,7 @@ class PickedTrial:
     provenance: Mapping[str, Any]
 
 
-def _no_data(_section: Any) -> Data:
+def _no_data(_section: Any, _cache: Cache) -> Data:
     return Data()
 
 
@@ -130,12 +118,16 @@ class Workload:
             the ``scoring`` section, and what the trial holds. May raise ``trainer.TrialFailed``.
         prepare: Called once in each process of trials, before anything else.
         data: Model of the spec's ``data`` section; None where there is none.
-        open_data: Opens what that section describes; called on the driver, and once in each
-            process of trials.
+        open_data: Opens what that section describes, and may keep what it decodes in the cache;
+            called on the driver, and once in each process of trials.
         scoring: Model, or dataclass, of the spec's ``scoring`` section, every field with a
             default; None where there is none.
         rules: What the space has to keep to; see `SpaceRules`.
         check: Raises an InputError where the data do not suit the space, before a sweep starts.
+        baselines: What is scored once before the trials, without training, by name.
+        plan: Says what can be said of the trials before any is trained, from the space, the
+            ``data`` section, where decoded data would lie, and what a trial holds; it writes
+            nothing. None where that is nothing.
         export: Makes the file that ``sweeps export`` writes; None where there is none.
     """
 
@@ -145,11 +137,13 @@ class Workload:
     start: Callable[[Any, Data, Any, Resources], Run]
     prepare: Callable[[Resources], None] = _no_preparation
     data: type[Any] | None = None
-    open_data: Callable[[Any], Data] = _no_data
+    open_data: Callable[[Any, Cache], Data] = _no_data
     scoring: type[Any] | None = None
     default_objectives: tuple[str, ...] = ()
     rules: SpaceRules = field(default_factory=SpaceRules)
     check: Callable[[SearchSpace, Data], None] = _any_space
+    baselines: Mapping[str, Baseline] = field(default_factory=dict)
+    plan: Callable[[SearchSpace, Any, Cache, Resources], Forecast] | None = None
     export: Callable[[PickedTrial], BaseModel] | None = None
 
     def __post_init__(self) -> None:
@@ -160,6 +154,9 @@ class Workload:
             raise ValueError("a configuration needs a field 'seed'")
         if unknown := self.rules.fields - fields.keys():
             raise ValueError(f"the rules name {sorted(unknown)}, which a configuration lacks")
+        named = {name for each in self.baselines.values() for name in each.fields}
+        if lacking := sorted(named - fields.keys()):
+            raise ValueError(f"the baselines name {lacking}, which a configuration lacks")
         self._check_objectives()
 
     def _check_objectives(self) -> None:

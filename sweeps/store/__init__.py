@@ -1,6 +1,7 @@
 """Store of sweeps, trials and measurements: the record that all else is made from."""
 
 from sweeps.store.records import (
+    BaselineRecord,
     MeasurementRecord,
     Outbox,
     SweepRecord,
@@ -11,6 +12,7 @@ from sweeps.store.records import (
 from sweeps.store.store import Store, open_store
 
 __all__ = [
+    "BaselineRecord",
     "MeasurementRecord",
     "Outbox",
     "Store",

@@ -9,12 +9,20 @@ from sqlalchemy import ColumnElement, Connection, Row, select
 
 from objectives import InputError, Objective
 from sweeps.store import schema
-from sweeps.store.records import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState
+from sweeps.store.records import (
+    BaselineRecord,
+    MeasurementRecord,
+    SweepRecord,
+    SweepState,
+    TrialRecord,
+    TrialState,
+)
 
 __all__ = [
     "find_sweep",
     "finite",
     "plain_json",
+    "read_baselines",
     "read_measurements",
     "read_trials",
     "storable_text",
@@ -89,6 +97,27 @@ def read_measurements(
             seed=row.seed,
             split=row.split,
             metrics=row.metrics,
+            recorded_at=row.recorded_at,
+        )
+        for row in connection.execute(query)
+    )
+
+
+def read_baselines(
+    connection: Connection, which: ColumnElement[bool]
+) -> tuple[BaselineRecord, ...]:
+    """Return the baselines that fulfil the condition, by number and split."""
+    columns = schema.baselines.c
+    query = select(schema.baselines).where(which).order_by(columns.number, columns.split)
+    return tuple(
+        BaselineRecord(
+            number=row.number,
+            split=row.split,
+            name=row.name,
+            label=row.label,
+            fields=row.fields,
+            metrics=row.metrics,
+            reason=row.reason,
             recorded_at=row.recorded_at,
         )
         for row in connection.execute(query)

@@ -1,4 +1,4 @@
-"""Records of the store: sweeps, trials and measurements, plain and frozen."""
+"""Records of the store: sweeps, baselines, trials and measurements, plain and frozen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,15 @@ from typing import Any
 from objectives import Objective, objective_pair
 from trainer import Split
 
-__all__ = ["MeasurementRecord", "Outbox", "SweepRecord", "SweepState", "TrialRecord", "TrialState"]
+__all__ = [
+    "BaselineRecord",
+    "MeasurementRecord",
+    "Outbox",
+    "SweepRecord",
+    "SweepState",
+    "TrialRecord",
+    "TrialState",
+]
 
 
 class SweepState(StrEnum):
@@ -58,6 +66,31 @@ class SweepRecord:
         if self.recorded_objectives is not None:
             return self.recorded_objectives
         return objective_pair(self.spec["objectives"], self.spec.get("reference", {}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineRecord:
+    """Score of doing without training, which a trained trial has to beat.
+
+    Attributes:
+        number: Counts from 0 within the sweep.
+        split: ``validation`` or ``test``.
+        name: Its key, unique within the sweep, such as ``raw_pixels``.
+        label: What people call it.
+        fields: The fields of a configuration that it depends on, with their values.
+        metrics: Metric names and finite values; None where it failed.
+        reason: Why it failed.
+        recorded_at: When it reached the driver, UTC.
+    """
+
+    number: int
+    split: Split
+    name: str
+    label: str
+    fields: Mapping[str, Any]
+    metrics: Mapping[str, float] | None
+    reason: str | None
+    recorded_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,10 +149,12 @@ class Outbox:
         trials: New trials, and those whose state has changed, by number.
         measurements: New measurements by number, epoch, seed and split. Each one's trial is in
             ``trials`` or has been mirrored before.
+        baselines: New baselines, by number and split.
     """
 
     trials: tuple[TrialRecord, ...]
     measurements: tuple[MeasurementRecord, ...]
+    baselines: tuple[BaselineRecord, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.trials or self.measurements)
+        return bool(self.trials or self.measurements or self.baselines)

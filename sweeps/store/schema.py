@@ -25,6 +25,7 @@ __all__ = [
     "REVISION",
     "VERSION_TABLE",
     "UtcDateTime",
+    "baselines",
     "measurements",
     "metadata",
     "sweeps",
@@ -33,7 +34,7 @@ __all__ = [
 
 NAME_LENGTH: Final = 200
 # The newest migration; a database that is there already needs no Alembic, which is slow to import.
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 # MLflow and Optuna both have an alembic_version, and Optuna has a table called trials: under names
 # of our own all three can share one database.
 VERSION_TABLE: Final = "sweep_schema_version"
@@ -111,4 +112,21 @@ measurements: Final = Table(
         ["sweep_trials.sweep_id", "sweep_trials.number"],
         name="fk_sweep_measurements_trial",
     ),
+)
+
+# metrics is NULL where it failed, and reason is then why.
+baselines: Final = Table(
+    "sweep_baselines",
+    metadata,
+    Column("sweep_id", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("split", String(32), primary_key=True),
+    Column("name", String(NAME_LENGTH), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("fields", JSON, nullable=False),
+    Column("metrics", JSON(none_as_null=True), nullable=True),
+    Column("reason", Text, nullable=True),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("mirrored", Boolean, nullable=False),
+    ForeignKeyConstraint(["sweep_id"], ["sweeps.id"], name="fk_sweep_baselines_sweep"),
 )

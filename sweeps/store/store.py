@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 from sqlalchemy import ColumnElement, Engine, Table, and_, insert, select, update
@@ -16,12 +17,14 @@ from sweeps.store.queries import (
     find_sweep,
     finite,
     plain_json,
+    read_baselines,
     read_measurements,
     read_trials,
     storable_text,
     sweep_record,
 )
 from sweeps.store.records import (
+    BaselineRecord,
     MeasurementRecord,
     Outbox,
     SweepRecord,
@@ -44,7 +47,7 @@ def utc_now() -> datetime:
 
 
 class Store:
-    """Sweeps, trials and measurements in a SQL database.
+    """Sweeps, baselines, trials and measurements in a SQL database.
 
     Every write is one transaction under an idempotent key, so that it can be repeated after a
     crash. Threads may share a store: each call takes a connection of its own.
@@ -156,6 +159,48 @@ class Store:
             which = _SWEEPS.id == find_sweep(connection, name).id
             changes = update(schema.sweeps).values(state=state.value, finished_at=finished_at)
             connection.execute(changes.where(which, _SWEEPS.state != state.value))
+
+    # Baselines
+
+    def record_baseline(
+        self,
+        sweep: str,
+        number: int,
+        *,
+        name: str,
+        label: str,
+        split: Split,
+        metrics: Mapping[str, float] | None,
+        fields: Mapping[str, Any] = MappingProxyType({}),
+        reason: str | None = None,
+    ) -> None:
+        """Add a baseline, scored or failed; of two of a number and split the first stays.
+
+        Raises:
+            ValueError: It has both metrics and a reason why there are none, or neither; a metric
+                is not finite, or ``fields`` is not plain JSON data.
+        """
+        if (metrics is None) is (reason is None):
+            raise ValueError(f"baseline {number} needs metrics, or a reason why it has none")
+        row = {
+            "sweep_id": self._sweep_id(sweep),
+            "number": number,
+            "split": split,
+            "name": name,
+            "label": storable_text(label),
+            "fields": plain_json(fields),
+            "metrics": metrics and finite(metrics, of=f"baseline {number} of sweep {sweep!r}"),
+            "reason": storable_text(reason),
+            "recorded_at": self._clock(),
+            "mirrored": False,
+        }
+        self._insert(schema.baselines, row)
+
+    def baselines(self, sweep: str) -> tuple[BaselineRecord, ...]:
+        """Return the baselines of a sweep by number and split."""
+        with self._engine.connect() as connection:
+            which = schema.baselines.c.sweep_id == find_sweep(connection, sweep).id
+            return read_baselines(connection, which)
 
     # Trials
 

@@ -2,15 +2,17 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from objectives import Objective
 from sweeps.results import SPLIT, finished_trials, hypervolume_curve
-from sweeps.store import MeasurementRecord, TrialRecord
+from sweeps.store import BaselineRecord, MeasurementRecord, TrialRecord
 
 __all__ = [
+    "baseline_metrics",
+    "baseline_tags",
     "flat_texts",
     "hypervolume_points",
     "milliseconds",
@@ -40,6 +42,25 @@ def trial_tags(trial: TrialRecord) -> dict[str, str]:
     """Return the tags of a trial that do not change with other trials."""
     tags = {"control": _text(trial.control), "state": trial.state.value}
     return tags if trial.reason is None else tags | {"reason": trial.reason}
+
+
+def baseline_metrics(baselines: Iterable[BaselineRecord]) -> Iterator[tuple[str, float, int, int]]:
+    """Yield name, value, time and step 0 of each metric, such as ``baseline.raw_pixels.NAME``.
+
+    Those of the test split begin with ``test/``.
+    """
+    for each in baselines:
+        split = "" if each.split == SPLIT else f"{each.split}/"
+        for name, value in (each.metrics or {}).items():
+            yield f"{split}baseline.{each.name}.{name}", value, milliseconds(each.recorded_at), 0
+
+
+def baseline_tags(baselines: Iterable[BaselineRecord]) -> dict[str, str]:
+    """Return what each baseline is called, and why one failed."""
+    return {
+        f"baseline.{each.name}": each.label + (f": {each.reason}" if each.reason else "")
+        for each in baselines
+    }
 
 
 def hypervolume_points(

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import yaml
 
-from sweeps.results import rank_trials, ranked_trials, write_front
+from sweeps.results import rank_trials, ranked_trials, undertrained, write_front
 from sweeps.store import (
     MeasurementRecord,
     Outbox,
@@ -26,6 +26,8 @@ from sweeps.store import (
 )
 from sweeps.tracking.client import open_client
 from sweeps.tracking.logged_values import (
+    baseline_metrics,
+    baseline_tags,
     flat_texts,
     hypervolume_points,
     milliseconds,
@@ -80,7 +82,7 @@ class MlflowMirror:
 
     The sweep is a parent run, tagged ``sweeps.key = 'NAME'``, and each trial is a run nested in
     it, tagged ``sweeps.key = 'NAME/NUMBER'``. A trial's metrics have its epochs as steps; on the
-    parent is the hypervolume, with the number of finished trials as its step.
+    parent are the hypervolume, with the number of finished trials as its step, and the baselines'.
 
     Args:
         store: The record.
@@ -124,7 +126,8 @@ class MlflowMirror:
         self._runs = None
         trials = self._store.trials(self._sweep)
         measurements = self._store.measurements(self._sweep)
-        self._push(Outbox(trials=trials, measurements=measurements))
+        baselines = self._store.baselines(self._sweep)
+        self._push(Outbox(trials=trials, measurements=measurements, baselines=baselines))
         self.finish()
 
     def finish(self) -> None:
@@ -139,11 +142,14 @@ class MlflowMirror:
         runs = self._runs or self._connect()
         sweep = self._store.sweep(self._sweep)
         with TemporaryDirectory() as folder:
-            write_front(ranked_trials(self._store, self._sweep), Path(folder))
+            ranked = ranked_trials(self._store, self._sweep)
+            write_front(ranked, Path(folder))
             spec = yaml.safe_dump(json.loads(json.dumps(sweep.spec)), sort_keys=False)
             (Path(folder) / "spec.yaml").write_text(spec)
             runs.client.log_artifacts(runs.parent, folder)
         runs.client.set_tag(runs.parent, "state", sweep.state.value)
+        if ranked.baselines:
+            runs.client.set_tag(runs.parent, "undertrained", undertrained(ranked) or "no")
         if sweep.state is not SweepState.RUNNING:
             _end(runs.client, runs.parent, _SWEEP_STATUS[sweep.state], sweep.finished_at)
 
@@ -152,6 +158,12 @@ class MlflowMirror:
         self._runs = runs = self._runs or self._connect()
         if found and not outbox:
             return
+        _log_batches(
+            runs.client,
+            runs.parent,
+            metrics=list(baseline_metrics(outbox.baselines)),
+            tags=baseline_tags(outbox.baselines),
+        )
         trials = {trial.number: trial for trial in self._store.trials(self._sweep)}
         changed = {trial.number: trial for trial in outbox.trials}
         scored: dict[int, list[MeasurementRecord]] = {}

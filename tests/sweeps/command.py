@@ -28,7 +28,7 @@ ENVIRONMENT = {
     "RAY_prestart_worker_first_driver": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-SETTINGS = ("SWEEPS_HOME", "SWEEPS_STORE", "MLFLOW_TRACKING_URI", "RAY_ADDRESS")
+SETTINGS = ("SWEEPS_HOME", "SWEEPS_CACHE", "SWEEPS_STORE", "MLFLOW_TRACKING_URI", "RAY_ADDRESS")
 
 
 @dataclass(frozen=True, kw_only=True)

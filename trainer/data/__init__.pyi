@@ -1,7 +1,7 @@
 from .config import DataConfig, SplitConfig
 from .dataset import Dataset, Images, SplitDataset, TensorImages
-from .files import FileImages
-from .load import load_data
+from .load import load_data, outline_data
+from .outline import stand_in_data
 from .split import split_classes
 from .split_names import SPLITS, Split
 
@@ -9,12 +9,13 @@ __all__ = [
     "SPLITS",
     "DataConfig",
     "Dataset",
-    "FileImages",
     "Images",
     "Split",
     "SplitConfig",
     "SplitDataset",
     "TensorImages",
     "load_data",
+    "outline_data",
     "split_classes",
+    "stand_in_data",
 ]

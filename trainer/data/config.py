@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field, field_serializer, model_validator
 
-from trainer.strict_model import StrictModel
+from trainer.strict_model import NonNegative, StrictModel
 
 __all__ = [
     "NATIVE_SIZES",
@@ -23,6 +23,9 @@ OFFICIAL_NAMES: Final[tuple[OfficialName, ...]] = get_args(OfficialName)
 VALIDATION_SHARE: Final = 0.25
 # The side in pixels of an image where ``image_size`` is not set.
 NATIVE_SIZES: Final = {"glyphs": 32, "digits": 8, "files": 64} | dict.fromkeys(OFFICIAL_NAMES, 224)
+
+# The share of the short side that most models are evaluated on.
+_USUAL_CROP: Final = 0.875
 
 _Share = Annotated[float, Field(gt=0, lt=1)]
 _Column = Annotated[str, Field(min_length=1)]
@@ -89,9 +92,23 @@ class DataConfig(StrictModel):
     )
     image_size: Annotated[int, Field(ge=8, le=1024)] | None = Field(
         None,
-        description="side of the square images in pixels; files are resized on the short side, "
-        "then cropped to the centre. `null`: 64 for files, 224 for official data sets, 32 for "
-        "`glyphs`, 8 for `digits`",
+        description="side in pixels of the square that a model sees. `null`: 64 for files, 224 for "
+        "official data sets, 32 for `glyphs`, 8 for `digits`",
+    )
+    crop_share: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None,
+        description="share of an image file's short side that evaluation sees, the centre; 1 where "
+        "objects reach the edges. `null`: what the backbone was made for, timm's `crop_pct`",
+    )
+    stored_size: Annotated[int, Field(ge=8, le=4096)] | None = Field(
+        None,
+        description="short side in pixels to which image files are reduced in the cache, whole. "
+        "`null`: `image_size` / 0.875, which is 256 for 224",
+    )
+    raw_limit_gb: NonNegative = Field(
+        40.0,
+        description="gigabytes of decoded pixels beyond which the cache holds JPEGs, a tenth of "
+        "the size, that are decoded whenever they are seen",
     )
     validation_share: _Share | None = Field(
         None,
@@ -136,6 +153,9 @@ class DataConfig(StrictModel):
             if not self.official and getattr(self, key) is not None:
                 names = ", ".join(OFFICIAL_NAMES)
                 raise ValueError(f"{key} needs an official data set as name: {names}")
+        for key in ("crop_share", "stored_size"):
+            if self.source is None and getattr(self, key) is not None:
+                raise ValueError(f"{key} is for image files, which {self.name} has none of")
         if self.name is not None and self.min_images_per_class > 1:
             raise ValueError(f"min_images_per_class needs a folder or a table, not {self.name}")
         return self
@@ -168,6 +188,11 @@ class DataConfig(StrictModel):
     def size(self) -> int:
         """Side of the square images in pixels, the default filled in."""
         return self.image_size or NATIVE_SIZES[self.name or "files"]
+
+    @property
+    def short_side(self) -> int:
+        """The short side in pixels of images in the cache, the default filled in."""
+        return self.stored_size or round(self.size / _USUAL_CROP)
 
     @property
     def _used_of_split(self) -> set[str]:

@@ -1,6 +1,7 @@
 """A labelled set of images, whole and split."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -121,6 +122,7 @@ class SplitDataset:
         fingerprint: SHA-256 in hexadecimal digits of the items, class names and parts.
         queries: N bool: the test images that are searched for among the other test images, the
             gallery; no other image is one. None where every image is both.
+        cache: Folder for what is computed of the images; None: that is not kept.
     """
 
     dataset: Dataset
@@ -129,6 +131,7 @@ class SplitDataset:
     test: Tensor
     fingerprint: str
     queries: Tensor | None = None
+    cache: Path | None = None
 
     def indices(self, split: Split) -> Tensor:
         """Return the image indices (int64) of a split.

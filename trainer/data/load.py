@@ -1,33 +1,85 @@
 """The data set of a configuration, loaded and split."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
+from objectives import Progress, ignore_progress
 from trainer.data.config import VALIDATION_SHARE, DataConfig
-from trainer.data.dataset import Dataset, SplitDataset
+from trainer.data.dataset import Dataset, Images, SplitDataset
+from trainer.data.decoded import decoded_images
 from trainer.data.digits import load_digits
-from trainer.data.files import load_images
 from trainer.data.folder import list_folder
 from trainer.data.glyphs import load_glyphs
 from trainer.data.listing import Listing
 from trainer.data.official import OFFICIAL_SETS, list_official
+from trainer.data.outline import random_images
 from trainer.data.split import deal_validation, split_classes
 from trainer.data.split_names import Split
 from trainer.data.table import list_table
 
-__all__ = ["load_data"]
+__all__ = ["load_data", "outline_data"]
+
+_DEFAULT_CACHE: Final = ".sweeps/cache"
+_GIGABYTE: Final = 10**9
 
 
-def load_data(config: DataConfig) -> SplitDataset:
+def load_data(
+    config: DataConfig,
+    *,
+    cache: Path | None = None,
+    progress: Progress = ignore_progress,
+) -> SplitDataset:
     """Load a data set and split its classes.
+
+    Image files are decoded once to a cache, by one process of a machine for all, and mapped.
+
+    Args:
+        config: The data set.
+        cache: Folder of decoded images; the environment's ``SWEEPS_CACHE``, or else
+            ``.sweeps/cache``, if None.
+        progress: Gets the share decoded, where something is.
 
     Raises:
         objectives.InputError: A folder, file, column or label is missing or empty, an official set
-            is not complete, an image cannot be read, or there are too few classes for the split.
+            is not complete, an image cannot be read, there is no room for the cache, or there are
+            too few classes for the split.
     """
+    folder = cache or Path(os.environ.get("SWEEPS_CACHE", _DEFAULT_CACHE))
+
+    def decoded(listing: Listing) -> Images:
+        return decoded_images(
+            listing.root,
+            listing.files,
+            folder=folder,
+            stored_size=config.short_side,
+            raw_limit=int(config.raw_limit_gb * _GIGABYTE),
+            progress=progress,
+        )
+
+    return _load(config, decoded, folder)
+
+
+def outline_data(config: DataConfig) -> SplitDataset:
+    """List and split a data set as `load_data` does, but open no image file: they are noise.
+
+    Raises:
+        objectives.InputError: As `load_data`, but for images that cannot be read.
+    """
+
+    def noise(listing: Listing) -> Images:
+        return random_images(len(listing.files), channels=3, size=config.short_side)
+
+    return _load(config, noise, None)
+
+
+def _load(
+    config: DataConfig, images: Callable[[Listing], Images], cache: Path | None
+) -> SplitDataset:
     if config.source is None:
         made = load_glyphs if config.name == "glyphs" else load_digits
-        return split_classes(made(config.size), config.split)
+        return split_classes(made(config.size), config.split, cache=cache)
     source = config.source.expanduser()
     listing = _list(config, source).without_small_classes(config.min_images_per_class)
     dataset = Dataset(
@@ -35,12 +87,12 @@ def load_data(config: DataConfig) -> SplitDataset:
         items=listing.items,
         labels=listing.labels,
         class_names=listing.class_names,
-        images=load_images(tuple(listing.root / file for file in listing.files), config.size),
+        images=images(listing),
         image_size=config.size,
-        crop_share=1.0,
+        crop_share=config.crop_share,
     )
     parts = _parts(config, listing)
-    return split_classes(dataset, config.split, parts=parts, queries=listing.queries)
+    return split_classes(dataset, config.split, parts=parts, queries=listing.queries, cache=cache)
 
 
 def _list(config: DataConfig, source: Path) -> Listing:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
 import torch
@@ -25,6 +26,7 @@ def split_classes(
     *,
     parts: Mapping[str, Split] | None = None,
     queries: Tensor | None = None,
+    cache: Path | None = None,
 ) -> SplitDataset:
     """Deal the classes of a data set to train, validation and test.
 
@@ -37,6 +39,7 @@ def split_classes(
         shares: The shares, and the seed.
         parts: The split of each class, where it is given; then nothing is dealt.
         queries: N bool, the queries of the test split, where it has a gallery.
+        cache: Folder for what is computed of the images.
 
     Raises:
         InputError: A part would get fewer than two classes that have two images or more.
@@ -53,6 +56,7 @@ def split_classes(
         test=torch.nonzero(test).flatten(),
         fingerprint=_fingerprint(dataset, split_of),
         queries=queries,
+        cache=cache,
     )
 
 

@@ -9,6 +9,7 @@ import typer
 
 from sweeps.cli.options import (
     DEFAULT_HOME,
+    CacheOption,
     HomeOption,
     JsonOption,
     StoreOption,
@@ -22,6 +23,7 @@ __all__ = ["run"]
 def run(
     spec: Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="The sweep to carry out.")],
     home: HomeOption = DEFAULT_HOME,
+    cache: CacheOption = None,
     store: StoreOption = None,
     tracking_uri: TrackingOption = None,
     address: Annotated[
@@ -38,6 +40,14 @@ def run(
         Path | None,
         typer.Option("--export", "-o", help="Also write the knee's tuned margins to this file."),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Train nothing: check the spec, its data and backbones, and say what would be "
+            "trained, on what, for how long and with how much memory.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Launch a sweep: train the trials of a spec, score them, and show the front.
@@ -54,6 +64,13 @@ def run(
         check_output(export, field="export")
         if loaded.kind.export is None:
             raise InputError("the workload of this spec exports nothing", field="export")
+    if dry_run:
+        from sweeps.cli.plan_view import show_plan
+        from sweeps.search import plan_sweep
+
+        folder = cache or Home(path=home).cache
+        show_plan(plan_sweep(loaded, cache=folder, elsewhere=bool(address)), as_json=as_json)
+        return
     from sweeps.cli.exports import export_trial
     from sweeps.cli.hints import command_line, ui_hint
     from sweeps.cli.live_view import LiveView
@@ -66,14 +83,16 @@ def run(
     # With --json, what is for people goes to the other stream.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         try:
-            finished = run_sweep(
-                loaded,
-                home=where,
-                store_url=store,
-                tracking_uri=tracking_uri,
-                address=address,
-                callbacks=[LiveView(OUT)],
-            )
+            with LiveView(OUT) as view:
+                finished = run_sweep(
+                    loaded,
+                    home=where,
+                    store_url=store,
+                    tracking_uri=tracking_uri,
+                    address=address,
+                    cache=cache,
+                    callbacks=[view],
+                )
         except KeyboardInterrupt:
             command = command_line("status", loaded.name, home=home)
             ERR.print(f"what had finished is kept; see it with: {command}")

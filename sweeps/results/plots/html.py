@@ -6,11 +6,11 @@ from html import escape
 import plotly.graph_objects as go
 
 from objectives import Objective
+from sweeps.results.plots.baseline_marks import BaselineMark, baseline_marks
 from sweeps.results.plots.layout import (
     Axis,
     Series,
     axes_of,
-    knee_trial,
     series_of,
     staircase,
     titles,
@@ -28,10 +28,12 @@ def front_html(ranked: RankedTrials) -> str:
     stairs = staircase(ranked, x, y)
     if stairs[0]:
         _trace_stairs(figure, stairs, y)
+    for mark in baseline_marks(ranked, x, y):
+        _draw_baseline(figure, mark, ranked.objectives)
     for series in series_of(ranked):
         if series.trials:
             figure.add_trace(_trace(series, x, y, ranked))
-    knee = knee_trial(ranked)
+    knee = ranked.knee_trial
     if knee is not None:
         figure.add_trace(_trace_knee(knee, x, y))
     _lay_out(figure, ranked, x, y)
@@ -70,6 +72,47 @@ def _trace(series: Series, x: Axis, y: Axis, ranked: RankedTrials) -> go.Scatter
         },
         text=[_hover(trial, ranked.objectives) for trial in series.trials],
         hovertemplate="%{text}<extra></extra>",
+    )
+
+
+def _draw_baseline(figure: go.Figure, mark: BaselineMark, objectives: Sequence[Objective]) -> None:
+    line = {"color": mark.colour, "width": 1.5, "dash": "dash"}
+    if mark.x is not None:
+        figure.add_vline(mark.x, line=line, layer="below")
+    if mark.y is not None:
+        figure.add_hline(mark.y, line=line, layer="below")
+    if mark.x is not None and mark.y is not None:
+        figure.add_trace(_trace_cross(mark, mark.x, mark.y, objectives))
+    horizontal, vertical = mark.align
+    figure.add_annotation(
+        text=escape(mark.label),
+        x=mark.at[0],
+        xref="x domain" if mark.x is None else "x",
+        xanchor="left" if horizontal > 0 else "right",
+        xshift=1.4 * mark.shift[0],
+        y=mark.at[1],
+        yref="y domain" if mark.y is None else "y",
+        yanchor="bottom" if vertical > 0 else "top",
+        yshift=1.4 * mark.shift[1],
+        textangle=-90 if mark.turned else 0,
+        font={"color": mark.colour, "size": 12},
+        showarrow=False,
+    )
+
+
+def _trace_cross(
+    mark: BaselineMark, x: float, y: float, objectives: Sequence[Objective]
+) -> go.Scatter:
+    labels = {objective.name: objective.label for objective in objectives}
+    values = [f"{labels.get(n, n)}: {v:.4g}" for n, v in (mark.baseline.metrics or {}).items()]
+    return go.Scatter(
+        x=[x],
+        y=[y],
+        mode="markers",
+        marker={"symbol": "x", "size": 10, "color": mark.colour},
+        text=["<br>".join(map(escape, [mark.baseline.label, *values]))],
+        hovertemplate="%{text}<extra></extra>",
+        showlegend=False,
     )
 
 

@@ -1,7 +1,6 @@
 """Layout of a front's pictures: axes, series, the staircase and titles."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -15,7 +14,6 @@ __all__ = [
     "Axis",
     "Series",
     "axes_of",
-    "knee_trial",
     "series_of",
     "staircase",
     "titles",
@@ -49,6 +47,11 @@ class Axis:
         return f"{self.objective.label}{factor} ({better} is better)"
 
     @property
+    def middle(self) -> float:
+        """Half way between the ends."""
+        return (self.low + self.high) / 2
+
+    @property
     def worst_edge(self) -> float:
         """The end at which the objective is worst, as shown."""
         return self.low if self.objective.direction == "maximize" else self.high
@@ -59,7 +62,15 @@ class Axis:
 
     def place(self, trial: RankedTrial) -> float:
         """Return the place of a trial on the axis, as shown."""
-        return float(trial.values[self.objective.name] * 10.0**self.power)
+        return self.shown(trial.values[self.objective.name])
+
+    def shown(self, value: float) -> float:
+        """Return a value as shown."""
+        return float(value * 10.0**self.power)
+
+    def side(self, shown: float) -> int:
+        """Return -1, 0 or 1 where a value, as shown, lies below, within or above the axis."""
+        return (shown > self.high) - (shown < self.low)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,15 +98,22 @@ class Series:
 
 def axes_of(ranked: RankedTrials) -> tuple[Axis, Axis]:
     """Return the axes of the first objective (x) and of the second (y)."""
-    first, second = (_axis(objective, ranked.trials) for objective in ranked.objectives)
+    first, second = (_axis(objective, ranked) for objective in ranked.objectives)
     return first, second
 
 
-def _axis(objective: Objective, trials: Sequence[RankedTrial]) -> Axis:
-    """Scale small values by a power of ten, and leave 6 % of air around the points."""
-    values = [trial.values[objective.name] for trial in trials] or sorted(
+def _axis(objective: Objective, ranked: RankedTrials) -> Axis:
+    """Scale small values by a power of ten, and leave 6 % of air around the points.
+
+    The points are the trials, and the baselines that leave them half of the axis or more.
+    """
+    values = [trial.values[objective.name] for trial in ranked.trials] or sorted(
         (0.0, objective.reference or 1.0)
     )
+    low, high = min(values), max(values)
+    scored = [each.metrics[objective.name] for each in ranked.baselines if each.metrics]
+    near = [value for value in scored if 2 * low - high <= value <= 2 * high - low]
+    values = [*values, *near] if ranked.trials else values
     largest = max(map(abs, values))
     power = -math.floor(math.log10(largest)) if 0 < largest < 0.1 else 0
     low, high = min(values) * 10.0**power, max(values) * 10.0**power
@@ -171,8 +189,3 @@ def titles(ranked: RankedTrials) -> tuple[str, str]:
     """Return title and subtitle."""
     count = f"{len(ranked.front)} of {len(ranked.trials)} finished trials on the front"
     return ranked.sweep, f"{count} · {SPLIT} split · hypervolume {ranked.hypervolume:.4g}"
-
-
-def knee_trial(ranked: RankedTrials) -> RankedTrial | None:
-    """Return the knee."""
-    return next((trial for trial in ranked.trials if trial.number == ranked.knee), None)

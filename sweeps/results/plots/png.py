@@ -1,13 +1,16 @@
 """Picture of a front as a PNG, drawn by matplotlib's object interface."""
 
+from typing import Any
+
 from matplotlib.axes import Axes
+from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import MaxNLocator
 
+from sweeps.results.plots.baseline_marks import BaselineMark, baseline_marks
 from sweeps.results.plots.layout import (
     Axis,
     Series,
     axes_of,
-    knee_trial,
     series_of,
     staircase,
     titles,
@@ -27,6 +30,8 @@ def front_png(ranked: RankedTrials) -> bytes:
     if stairs[0]:
         ax.fill_between(*stairs, y.worst_edge, color=FRONT, alpha=0.07, linewidth=0, zorder=1)
         ax.plot(*stairs, color=FRONT, linewidth=1.6, zorder=2)
+    for mark in baseline_marks(ranked, x, y):
+        _draw_baseline(ax, mark)
     for order, series in enumerate(series_of(ranked)):
         _scatter(ax, series, x, y, order)
     _mark_knee(ax, ranked, x, y)
@@ -69,8 +74,36 @@ def _scatter(ax: Axes, series: Series, x: Axis, y: Axis, order: int) -> None:
     )
 
 
+def _draw_baseline(ax: Axes, mark: BaselineMark) -> None:
+    line: dict[str, Any] = {"color": mark.colour, "linewidth": 1.1, "linestyle": (0, (5, 3))}
+    if mark.x is not None:
+        ax.axvline(mark.x, **line, zorder=2.2)
+    if mark.y is not None:
+        ax.axhline(mark.y, **line, zorder=2.2)
+    if mark.x is not None and mark.y is not None:
+        ax.scatter([mark.x], [mark.y], s=60, marker="X", color=mark.colour, zorder=7)
+    horizontal, vertical = mark.align
+    ax.annotate(
+        mark.label,
+        mark.at,
+        mark.shift,
+        xycoords=(
+            "axes fraction" if mark.x is None else "data",
+            "axes fraction" if mark.y is None else "data",
+        ),
+        textcoords="offset points",
+        rotation=90 if mark.turned else 0,
+        ha="left" if horizontal > 0 else "right",
+        va="bottom" if vertical > 0 else "top",
+        fontsize=8.5,
+        color=mark.colour,
+        path_effects=[Stroke(linewidth=2.5, foreground="white"), Normal()],
+        zorder=7,
+    )
+
+
 def _mark_knee(ax: Axes, ranked: RankedTrials, x: Axis, y: Axis) -> None:
-    knee = knee_trial(ranked)
+    knee = ranked.knee_trial
     if knee is None:
         return
     ax.scatter(

@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 __all__ = [
+    "BASELINES",
     "CONTROL",
     "FRONT",
     "GRID",
@@ -24,6 +25,8 @@ FRONT: Final = "#0072B2"
 CONTROL: Final = "#E69F00"
 KNEE: Final = "#D55E00"
 MUTED: Final = "#9A9A9A"
+# Of the baselines, one after the other: reddish purple, bluish green, sky blue.
+BASELINES: Final = ("#B0508A", "#00805C", "#3E8FB8")
 INK: Final = "#222222"
 GRID: Final = "#E3E3E3"
 _DPI: Final = 150

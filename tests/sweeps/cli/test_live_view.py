@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from objectives import get_objective
-from sweeps.cli.live_view import LiveProgress
+from sweeps.cli.live_view import LiveProgress, LiveView
 from sweeps.store import Store, TrialState
 
 PAIR = (get_objective("recall_at_1"), get_objective("opis"))
@@ -66,6 +66,41 @@ def test_without_a_terminal_each_trial_is_a_line_once(store: Store) -> None:
         "trial 0 COMPLETE  Recall@1 0.875  OPIS 0.01235  (control) margin_positive=0.6",
         "trial 1 FAILED  not finite [/x]  margin_positive=0.61",
     ]
+
+
+def test_baselines_are_shown_once_each(store: Store) -> None:
+    metrics = {"recall_at_1": 0.25, "opis": 0.125}
+    store.record_baseline("demo", 0, name="a", label="raw", split="validation", metrics=metrics)
+    store.record_baseline("demo", 0, name="a", label="raw", split="test", metrics=metrics)
+    store.record_baseline(
+        "demo", 1, name="b", label="trunk", split="validation", metrics=None, reason="no [weights]"
+    )
+    live, out = progress(store, terminal=False)
+    with live:
+        live.refresh(force=True)
+    assert out.getvalue().splitlines() == [
+        "baseline  raw  Recall@1 0.25  OPIS 0.125",
+        "baseline  trunk FAILED  no [weights]",
+    ]
+    live, out = progress(store, terminal=True)
+    with live:
+        live.refresh(force=True)
+    assert "raw  Recall@1 0.25  OPIS 0.125" in out.getvalue()
+
+
+def _after(tell: Callable[[float], None], share: float) -> KeyboardInterrupt:
+    tell(share)
+    return KeyboardInterrupt()
+
+
+def test_the_view_gives_the_terminal_back_when_decoding_breaks() -> None:
+    out = StringIO()
+    console = Console(file=out, force_terminal=True, width=80, color_system=None)
+    view = LiveView(console)
+    with pytest.raises(KeyboardInterrupt), view:
+        raise _after(view.on_data_progress, 0.5)
+    assert "decoding the data" in out.getvalue()
+    assert out.getvalue().count("\x1b[?25l") == out.getvalue().count("\x1b[?25h") == 1
 
 
 def test_it_looks_at_most_twice_a_second(store: Store) -> None:

@@ -18,7 +18,14 @@ from sweeps.cli.tables import (
     sweeps_table,
 )
 from sweeps.results import rank_trials
-from sweeps.store import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState
+from sweeps.store import (
+    BaselineRecord,
+    MeasurementRecord,
+    SweepRecord,
+    SweepState,
+    TrialRecord,
+    TrialState,
+)
 
 START = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 PAIR = (get_objective("recall_at_1"), get_objective("opis"))
@@ -116,6 +123,31 @@ def test_front_table() -> None:
     everything = shown(front_table(front, width=160, every_trial=True))
     assert row(everything, "1") == ["1", "knee", "0", "0.9", "0.01", "arcface", "0.61"]
     assert row(everything, "3") == ["3", "1", "0.6", "0.02", "arcface", "0.63"]
+
+
+def test_baselines_stand_below_the_front() -> None:
+    held = [
+        BaselineRecord(
+            number=number,
+            split="validation",
+            name=name,
+            label=f"raw [{name}]",
+            fields={},
+            metrics=metrics,
+            reason=None if metrics else "no weights",
+            recorded_at=START,
+        )
+        for number, (name, metrics) in enumerate(
+            {"pixels": {"recall_at_1": 0.25, "opis": 0.125}, "trunk": None}.items()
+        )
+    ]
+    front = rank_trials("demo", PAIR, [trial(1)], [measurement(1, 0.9, 0.01)], held)
+    for width in (30, 160):
+        text = shown(front_table(front, width=width))
+        assert row(text, "raw") == ["raw", "[pixels]", "0.25", "0.125"]
+        assert "trunk" not in text
+        everything = shown(front_table(front, width=width, every_trial=True))
+        assert row(everything, "raw") == ["raw", "[pixels]", "0.25", "0.125"]
 
 
 def test_a_knee_may_be_a_control() -> None:

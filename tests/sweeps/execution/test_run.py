@@ -12,7 +12,7 @@ import torch
 import yaml
 
 import sweeps.execution.run
-from objectives import InputError, get_objective
+from objectives import Calibration, InputError, get_objective
 from sweeps.cli.live_view import LiveProgress
 from sweeps.execution import run_sweep
 from sweeps.execution.trainable import TrialTrainable
@@ -21,7 +21,15 @@ from sweeps.results import rank_trials
 from sweeps.spec import load_spec
 from sweeps.store import Store, SweepState, TrialState
 from tests.sweeps.command import Command, TinySweep
-from trainer import DataConfig, TrialConfig, load_data, load_tuned_margins, read_tuned_margins
+from trainer import (
+    DataConfig,
+    TrialConfig,
+    load_data,
+    load_tuned_margins,
+    read_tuned_margins,
+    score_raw_pixels,
+    score_untouched_trunk,
+)
 
 # mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
 pytestmark = [
@@ -83,6 +91,22 @@ def test_each_epoch_is_measured_once(store: Store) -> None:
         assert all(map(math.isfinite, measurement.metrics.values()))
 
 
+def test_the_baselines_are_scored_as_trials_are(tiny: TinySweep, store: Store) -> None:
+    pixels, trunk = store.baselines("tiny")
+    assert (pixels.name, pixels.label, pixels.fields) == ("raw_pixels", "raw pixels", {})
+    assert (trunk.name, trunk.label) == ("untouched_trunk", "untouched trunk")
+    assert trunk.fields == {"backbone": "test_efficientnet_gn", "pretrained": False}
+    data = load_data(DataConfig(name="digits"))
+    config = TrialConfig.model_validate(store.trials("tiny")[0].config)
+    settings: dict[str, Any] = {"device": torch.device("cpu"), "calibration": Calibration()}
+    assert pixels.metrics == pytest.approx(score_raw_pixels(data, **settings))
+    assert trunk.metrics == pytest.approx(score_untouched_trunk(config, data, **settings), rel=1e-3)
+    # Before any trial.
+    assert max(pixels.recorded_at, trunk.recorded_at) < store.trials("tiny")[0].started_at
+    assert "baseline  raw pixels  Recall@1 1  OPIS 0.00" in tiny.ran.out
+    assert "undertrained: no trial beats raw pixels in Recall@1 (1; trial " in tiny.ran.out
+
+
 def test_provenance(store: Store) -> None:
     found = store.sweep("tiny").provenance
     data = load_data(DataConfig(name="digits"))
@@ -111,6 +135,8 @@ def test_mlflow_mirrors_it(tiny: TinySweep, store: Store) -> None:
     assert children.keys() == trials.keys()
     assert parent.info.status == "FINISHED"
     assert parent.data.tags["sweeps.key"] == "tiny"
+    assert parent.data.metrics["baseline.raw_pixels.recall_at_1"] == 1
+    assert parent.data.tags["undertrained"].startswith("undertrained: no trial beats raw pixels")
     front = rank_trials("tiny", PAIR, trials.values(), store.measurements("tiny"))
     assert parent.data.metrics["hypervolume"] == pytest.approx(front.hypervolume)
     on_front = client.search_runs([experiment.experiment_id], "tags.front_rank = '0'")
@@ -134,7 +160,9 @@ def test_the_front_is_written_to_files(tiny: TinySweep, store: Store) -> None:
     folder = tiny.home / "fronts" / "tiny"
     rows = list(csv.DictReader((folder / "front.csv").read_text().splitlines()))
     front = rank_trials("tiny", PAIR, store.trials("tiny"), store.measurements("tiny"))
-    assert [int(row["number"]) for row in rows] == [row.number for row in front.trials]
+    numbers = [int(row["number"]) for row in rows if not row["baseline"]]
+    assert numbers == [row.number for row in front.trials]
+    assert [row["baseline"] for row in rows][len(numbers) :] == ["raw_pixels", "untouched_trunk"]
     assert float(rows[0]["recall_at_1"]) == front.trials[0].values["recall_at_1"]
     assert (folder / "front.png").read_bytes().startswith(b"\x89PNG")
     assert "<html" in (folder / "front.html").read_text()[:2000].lower()

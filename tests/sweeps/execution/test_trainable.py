@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 import torch
 
-import sweeps.execution.trainable
+import sweeps.execution.opened_data
 import trainer
 from objectives import Calibration
 from sweeps.execution.trainable import TrialTrainable
@@ -25,6 +25,7 @@ def begun(**changes: Any) -> TrialTrainable:
         "workload": "metric_learning",
         "data": DIGITS.model_dump(mode="json"),
         "fingerprint": load_data(DIGITS).fingerprint,
+        "cache": "cache",
         "scoring": asdict(Calibration()),
         "resources": {"cpu": 1},
         "objectives": ["recall_at_1", "opis"],
@@ -95,7 +96,7 @@ def test_what_no_record_can_hold_fails_the_trial_alone(
     monkeypatch: pytest.MonkeyPatch, second: tuple[int, dict[str, float]], reason: str
 ) -> None:
     odd = replace(simulated, start=lambda *_: cast(Run, Odd((1, GOOD), second)))
-    monkeypatch.setattr(sweeps.execution.trainable, "load_workload", lambda _: odd)
+    monkeypatch.setattr(sweeps.execution.opened_data, "load_workload", lambda _: odd)
     trainable = begun(
         workload="odd",
         data=None,

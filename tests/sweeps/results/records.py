@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from objectives import get_objective
-from sweeps.store import MeasurementRecord, TrialRecord, TrialState
+from sweeps.store import BaselineRecord, MeasurementRecord, TrialRecord, TrialState
 from trainer import Split
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -44,6 +44,27 @@ def measured(
         seed=seed,
         split=split,
         metrics={"recall_at_1": recall, "opis": opis, "extra": 7.0},
+        recorded_at=START,
+    )
+
+
+def baseline(
+    number: int,
+    label: str,
+    recall: float | None,
+    opis: float = 0.02,
+    *,
+    split: Split = "validation",
+) -> BaselineRecord:
+    """Make a baseline; without a recall one that failed."""
+    return BaselineRecord(
+        number=number,
+        split=split,
+        name=label.replace(" ", "_"),
+        label=label,
+        fields={},
+        metrics=None if recall is None else {"recall_at_1": recall, "opis": opis},
+        reason="no weights" if recall is None else None,
         recorded_at=START,
     )
 

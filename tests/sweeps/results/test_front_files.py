@@ -14,7 +14,7 @@ from sweeps.results import (
     write_front,
 )
 
-from .records import PAIR, measured, trial
+from .records import MEASUREMENTS, PAIR, TRIALS, baseline, measured, trial
 
 
 def test_files_hold_the_front(front: RankedTrials, tmp_path: Path) -> None:
@@ -46,6 +46,34 @@ def test_page_needs_no_network_and_tells_what_was_sampled(
     assert "margin_positive = 0.9" in data
     assert "control 3" in data
     assert "Recall@1 (higher is better)" in data
+
+
+def test_baselines_are_in_every_file(tmp_path: Path) -> None:
+    held = [baseline(0, "raw <pixels>", 0.7, 0.004), baseline(1, "untouched trunk", None)]
+    paths = write_front(rank_trials("demo", PAIR, TRIALS, MEASUREMENTS, held), tmp_path)
+    document = json.loads(paths[0].read_text())
+    assert document["undertrained"] is None
+    assert document["baselines"] == [
+        {
+            "name": "raw_<pixels>",
+            "label": "raw <pixels>",
+            "fields": {},
+            "values": {"recall_at_1": 0.7, "opis": 0.004},
+            "reason": None,
+        },
+        {
+            "name": "untouched_trunk",
+            "label": "untouched trunk",
+            "fields": {},
+            "values": None,
+            "reason": "no weights",
+        },
+    ]
+    rows = list(csv.DictReader(paths[1].read_text().splitlines()))
+    assert [row["baseline"] for row in rows] == ["", "", "", "", "raw_<pixels>"]
+    assert [rows[-1][name] for name in ("number", "recall_at_1", "opis")] == ["", "0.7", "0.004"]
+    page = paths[2].read_text()
+    assert "raw &lt;pixels&gt;" in page[page.rindex("Plotly.newPlot(") :].replace("\\u0026", "&")
 
 
 def test_names_are_escaped_in_the_page(front: RankedTrials, tmp_path: Path) -> None:

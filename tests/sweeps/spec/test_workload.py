@@ -10,6 +10,7 @@ from pydantic import BaseModel, FilePath
 
 from objectives import OBJECTIVES, InputError, get_objective
 from sweeps.spec import (
+    Cache,
     Choices,
     ControlRule,
     Data,
@@ -151,7 +152,9 @@ def test_a_workload_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     made = load_spec(ROOT / "examples" / "own_workload.yaml")
     assert (made.workload, made.objectives) == (OWN, ("recall_at_1", "opis"))
     config = made.search_space().controls()[0][1]
-    run = made.kind.start(config, made.kind.open_data(None), None, Resources())
+    run = made.kind.start(
+        config, made.kind.open_data(None, Cache(folder=Path("cache"))), None, Resources()
+    )
     first = run.advance()
     state = pickle.dumps(run.state_dict())
     second = run.advance()

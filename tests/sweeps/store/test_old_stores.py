@@ -18,10 +18,16 @@ from sweeps.store.schema import REVISION
 FILES = Path(__file__).parent / "files"
 
 
+@pytest.fixture(params=["0001", "0002"])
+def old(request: pytest.FixtureRequest) -> str:
+    """Give the revision of a store of before."""
+    return str(request.param)
+
+
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def url(old: str, tmp_path: Path) -> str:
     file = tmp_path / "sweeps.db"
-    shutil.copy(FILES / "sweeps_0001.db", file)
+    shutil.copy(FILES / f"sweeps_{old}.db", file)
     return f"sqlite:///{file}"
 
 
@@ -39,8 +45,8 @@ def revision(url: str) -> str | None:
     return found
 
 
-def test_it_is_an_old_one_and_opening_renews_it(url: str) -> None:
-    assert revision(url) == "0001"
+def test_it_is_an_old_one_and_opening_renews_it(old: str, url: str) -> None:
+    assert revision(url) == old
     open_store(url).close()
     assert revision(url) == REVISION
 
@@ -67,6 +73,7 @@ def test_what_is_new_is_filled_in(store: Store) -> None:
     assert (recall.name, recall.reference) == ("recall_at_1", 0.5)
     assert (opis.name, opis.reference) == ("opis", 0.02)
     assert opis.label == get_objective("opis").label
+    assert store.baselines("demo") == ranked_trials(store, "demo").baselines == ()
 
 
 def test_its_front_is_what_it_was(store: Store) -> None:
@@ -79,15 +86,18 @@ def test_a_sweep_can_be_added(store: Store) -> None:
     pair = (get_objective("recall_at_1"), get_objective("map_at_r"))
     store.create_sweep("more", spec={}, provenance={}, objectives=pair)
     assert store.sweep("more").objectives == pair
+    store.record_baseline("more", 0, name="a", label="A", split="validation", metrics={"b": 1})
+    assert [each.metrics for each in store.baselines("more")] == [{"b": 1.0}]
 
 
 def test_it_can_be_taken_back(url: str) -> None:
     engine = open_database(url, create=False)
     with engine.begin() as connection:
         command.downgrade(alembic_config(connection), "0001")
+    query = "SELECT count(*) FROM sweep_measurements WHERE sweep_id = 1"
     with engine.connect() as connection:
         assert current_revision(connection) == "0001"
-        count = connection.exec_driver_sql("SELECT count(*) FROM sweep_measurements").scalar()
+        count = connection.exec_driver_sql(query).scalar()
     engine.dispose()
     assert count == 6
     with open_store(url) as store:

@@ -74,6 +74,17 @@ def sweep(store: Store) -> str:
     return store.create_sweep("birds", spec={}, provenance={}).name
 
 
+def baseline(store: Store, sweep: str, number: int, **changes: object) -> None:
+    content: dict[str, Any] = {
+        "name": f"b{number}",
+        "label": "untouched trunk",
+        "fields": {"backbone": "resnet18"},
+        "split": "validation",
+        "metrics": {"recall_at_1": 0.5},
+    }
+    store.record_baseline(sweep, number, **content | changes)
+
+
 def add(store: Store, sweep: str, number: int, **changes: object) -> None:
     content: dict[str, Any] = {"config": {"loss": "x"}, "sampled": {}, "control": False} | changes
     store.add_trial(sweep, number, **content)
@@ -498,3 +509,58 @@ def test_of_two_processes_one_gets_the_name_and_one_builds_the_schema(url: str) 
     store = Store.open(url, create=False)
     assert store.sweep("birds").spec == {"who": "ab"[words.index("won")]}
     store.close()
+
+
+# Baselines
+
+
+def test_baselines_are_read_back_in_their_order(store: Store, sweep: str) -> None:
+    baseline(store, sweep, 1, metrics=None, reason="no weights\0 [here]")
+    baseline(store, sweep, 0, split="test")
+    baseline(store, sweep, 0, metrics={"recall_at_1": 1})
+    found = store.baselines(sweep)
+    assert [(each.number, each.split) for each in found] == [
+        (0, "test"),
+        (0, "validation"),
+        (1, "validation"),
+    ]
+    assert found[1].metrics == {"recall_at_1": 1.0}
+    assert (found[1].name, found[1].label) == ("b0", "untouched trunk")
+    assert (found[1].fields, found[1].reason) == ({"backbone": "resnet18"}, None)
+    assert (found[2].metrics, found[2].reason) == (None, "no weights [here]")
+    assert found[2].recorded_at < found[0].recorded_at
+    assert found[0].recorded_at.tzinfo is UTC
+
+
+def test_of_two_baselines_of_a_number_the_first_stays(store: Store, sweep: str) -> None:
+    baseline(store, sweep, 0)
+    before = store.baselines(sweep)
+    baseline(store, sweep, 0, metrics={"recall_at_1": 0.9})
+    assert store.baselines(sweep) == before
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"metrics": None},
+        {"reason": "both"},
+        {"metrics": {"opis": float("nan")}},
+        {"fields": {"a": object()}},
+    ],
+)
+def test_a_baseline_that_no_record_can_hold(
+    store: Store, sweep: str, changes: dict[str, object]
+) -> None:
+    with pytest.raises(ValueError, match=r"baseline 0 |not plain JSON"):
+        baseline(store, sweep, 0, **changes)
+    assert store.baselines(sweep) == ()
+
+
+def test_baselines_are_in_the_outbox_until_they_are_marked(store: Store, sweep: str) -> None:
+    baseline(store, sweep, 0)
+    outbox = store.unmirrored(sweep)
+    assert outbox
+    assert outbox.baselines == store.baselines(sweep)
+    baseline(store, sweep, 1)
+    store.mark_mirrored(sweep, outbox)
+    assert [each.number for each in store.unmirrored(sweep).baselines] == [1]

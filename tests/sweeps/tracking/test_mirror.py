@@ -407,3 +407,24 @@ def test_mlflow_is_not_imported_until_it_is_needed() -> None:
     root = Path(__file__).parents[3]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_baselines_are_metrics_and_tags_of_the_parent(place: Place) -> None:
+    held: dict[str, Any] = {"split": "validation", "metrics": {"recall_at_1": 0.999, "opis": 0.1}}
+    place.store.record_baseline("demo", 0, name="raw_pixels", label="raw pixels", **held)
+    failed = {"metrics": None, "reason": "no weights"}
+    place.store.record_baseline("demo", 1, name="trunk", label="trunk", **held | failed)
+    place.mirror().mirror()
+    other = {"split": "test"}
+    place.store.record_baseline("demo", 0, name="raw_pixels", label="raw", **held | other)
+    half_way(place.store)
+    place.mirror().finish()
+    run = place.run("demo")
+    assert run.data.metrics["baseline.raw_pixels.recall_at_1"] == 0.999
+    assert run.data.metrics["baseline.raw_pixels.opis"] == 0.1
+    assert run.data.metrics["test/baseline.raw_pixels.recall_at_1"] == 0.999
+    assert run.data.tags["baseline.trunk"] == "trunk: no weights"
+    assert run.data.tags["undertrained"].startswith("undertrained: no trial beats raw pixels")
+    assert not place.store.unmirrored("demo")
+    place.mirror().replay()
+    assert place.history("demo", "baseline.raw_pixels.opis") == [(0, 0.1)]

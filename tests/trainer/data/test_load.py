@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from objectives import InputError
-from trainer.data import DataConfig, SplitDataset, load_data
+from trainer.data import DataConfig, SplitDataset, load_data, outline_data
 
 from .pixels import pixels_of
 
@@ -44,8 +45,9 @@ def check(split: SplitDataset) -> None:
     assert data.class_names == CLASSES
     assert data.items[:2] == ("class 0/a.png", "class 0/deep/b.JPG")
     pixels = pixels_of(data.images)
-    assert pixels.shape == (16, 3, 64, 64)
-    assert (pixels[:, 0, 30, 30].float() - 20 * data.labels).abs().max() <= 2
+    assert pixels.shape == (16, 3, 12, 10)  # whole, and not enlarged
+    assert (data.image_size, data.crop_share) == (64, None)
+    assert (pixels[:, 0, 6, 5].float() - 20 * data.labels).abs().max() <= 2
 
 
 def test_folder(tmp_path: Path) -> None:
@@ -58,6 +60,21 @@ def test_folder(tmp_path: Path) -> None:
     check(split)
     assert split.dataset.name == "set"
     assert [split.class_count(part) for part in ("train", "validation", "test")] == [4, 2, 2]
+
+
+def test_an_outline_is_the_same_set_without_its_images(tmp_path: Path) -> None:
+    config = DataConfig(folder=fill(tmp_path / "set"), image_size=16)
+    whole = load_data(config)
+    (tmp_path / "set" / CLASSES[0] / "a.png").write_bytes(b"no image")
+    outline = outline_data(config)
+    assert outline.fingerprint == whole.fingerprint
+    assert outline.dataset.items == whole.dataset.items
+    assert torch.equal(outline.validation, whole.validation)
+    noise = outline.dataset.images
+    assert (len(noise), noise.channels) == (16, 3)
+    assert outline.dataset.image_size == 16
+    with pytest.raises(InputError, match="is not a folder"):
+        outline_data(DataConfig(folder=tmp_path / "gone"))
 
 
 def test_fingerprint_ignores_place_and_listing_order(

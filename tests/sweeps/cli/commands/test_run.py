@@ -1,11 +1,13 @@
 import json
 import re
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import sweeps.execution
+from objectives import InputError
 from sweeps.execution import FinishedSweep
 from sweeps.home import Home
 from sweeps.results import ranked_trials
@@ -37,6 +39,7 @@ def test_run_prints_json_alone_when_asked(
 
     def carried_out(*_: Any, callbacks: Any, **__: Any) -> FinishedSweep:
         [live_view] = callbacks
+        live_view.on_data_progress(0.5)
         live_view._console.print("for people")
         return finished
 
@@ -44,5 +47,45 @@ def test_run_prints_json_alone_when_asked(
     ran = command("run", place.spec(), "--json", "--home", tiny.home)
     assert ran.code == 0
     assert json.loads(ran.out) == front
-    assert "for people" in ran.err
+    assert ran.err.startswith("decoding the data: 50 %\nfor people\n")
     assert "Browse it in MLflow" in ran.err
+
+
+def test_a_dry_run_leaves_nothing_behind(command: Command, place: Place) -> None:
+    before = sorted(place.folder.rglob("*"))
+    ran = command("run", place.spec(), "--dry-run", "--home", place.folder / "new")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("tiny: a dry run, nothing is trained")
+    assert "3 sampled (tpe), and 2 controls" in ran.out
+    ran = command("run", place.spec(), "--dry-run", "--json", "--address", "host:1")
+    document = json.loads(ran.out)
+    assert (document["trials"], document["controls"], document["at_once"]) == (3, 2, None)
+    assert document["data"]["images"] == 1797
+    assert sorted(place.folder.rglob("*")) == sorted([*before, place.folder / "bad.yaml"])
+
+
+def test_a_dry_run_says_what_is_missing_and_all_else(command: Command, place: Place) -> None:
+    spec = place.spec(data={"folder": "nowhere"})
+    ran = command("run", spec, "--dry-run")
+    assert ran.code == 2
+    missing = f"data.folder: {place.folder / 'nowhere'} is not a folder"
+    assert ran.err == f"error: {missing}\n"
+    assert "not known: the data are not there" in ran.out
+    ran = command("run", spec, "--dry-run", "--json")
+    assert (ran.code, ran.err) == (2, f"error: {missing}\n")
+    assert json.loads(ran.out)["missing"] == missing
+
+
+def test_the_cache_is_where_it_is_told(
+    command: Command, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def refuse(*_: Any, cache: Any, **__: Any) -> FinishedSweep:
+        asked.append(cache)
+        raise InputError("cannot be written", field="cache")
+
+    monkeypatch.setattr(sweeps.execution, "run_sweep", refuse)
+    ran = command("run", place.spec(), "--cache", "decoded")
+    assert asked == [Path("decoded")]
+    assert (ran.code, ran.err) == (2, "error: --cache: cannot be written\n")

@@ -205,7 +205,7 @@ def test_load(plant: Plant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     # Grey images are read as the others are, each from its own file.
     pixels = pixels_of(data.images)
     greys = torch.tensor([by_item[item].grey for item in data.items], dtype=torch.uint8)
-    assert torch.equal(pixels, greys[:, None, None, None].expand(-1, 3, 8, 8))
+    assert torch.equal(pixels, greys[:, None, None, None].expand_as(pixels))
     if tree.name == "in_shop":
         assert split.queries is not None
         assert split.queries[split.test].sum() == TEST

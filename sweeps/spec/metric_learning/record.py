@@ -1,18 +1,18 @@
-"""Metric learning as a workload: trials of `trainer`, scored by `objectives`, exported as margins.
+"""Record of metric learning as a workload: trials of `trainer`, scored by `objectives`."""
 
-The one module of `sweeps` that knows a hyperparameter, the TCM loss or a metric by name.
-"""
+from collections.abc import Mapping
+from typing import Final
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import product
-from typing import Any, Final
-
-from objectives import DEFAULT_OBJECTIVES, OBJECTIVES, Calibration, InputError
+from objectives import DEFAULT_OBJECTIVES, OBJECTIVES, Calibration
+from sweeps.spec.baselines import Baseline
+from sweeps.spec.cache import Cache
 from sweeps.spec.controls import ControlRule
+from sweeps.spec.data import Data
+from sweeps.spec.metric_learning.checks import check, check_batches, data_facts
+from sweeps.spec.metric_learning.plan import plan
 from sweeps.spec.resources import Resources
-from sweeps.spec.space import SearchSpace
 from sweeps.spec.space_rules import SpaceRules
-from sweeps.spec.workload import ControlTrial, Data, PickedTrial, Run, Workload
+from sweeps.spec.workload import ControlTrial, PickedTrial, Run, Workload
 from trainer import (
     ORDERED_FIELDS,
     TCM_FIELDS,
@@ -28,17 +28,11 @@ from trainer import (
 __all__ = ["workload"]
 
 
-def _open(config: DataConfig) -> Data:
+def _open(config: DataConfig, cache: Cache) -> Data:
     from trainer import load_data  # imports torch
 
-    data = load_data(config)
-    facts = {
-        "name": data.dataset.name,
-        "fingerprint": data.fingerprint,
-        "images": len(data.dataset.items),
-        "train_classes": data.class_count("train"),
-    }
-    return Data(fingerprint=data.fingerprint, facts=facts, content=data)
+    data = load_data(config, cache=cache.folder, progress=cache.progress)
+    return Data(fingerprint=data.fingerprint, facts=data_facts(data), content=data)
 
 
 def _prepare(resources: Resources) -> None:
@@ -60,44 +54,26 @@ def _start(config: TrialConfig, data: Data, scoring: Calibration, resources: Res
     return TrainingRun(config, data.content, device=device, calibration=scoring)
 
 
-def _check_batches(values: Callable[[str], Sequence[Any]]) -> None:
-    for batch_size in values("batch_size"):
-        for samples in values("samples_per_class"):
-            if batch_size % samples:
-                raise InputError(
-                    f"{batch_size} is not a multiple of samples_per_class ({samples}); every "
-                    "combination in the space must be",
-                    field="batch_size",
-                )
-            if batch_size == samples:
-                raise InputError(
-                    f"{batch_size} holds one class of samples_per_class ({samples}); a batch "
-                    "needs two or more",
-                    field="batch_size",
-                )
+def _raw_pixels(
+    _config: TrialConfig, data: Data, scoring: Calibration, resources: Resources
+) -> Mapping[str, float]:
+    import torch
+
+    from trainer import score_raw_pixels
+
+    device = torch.device("cuda" if resources.gpu else "cpu")
+    return score_raw_pixels(data.content, device=device, calibration=scoring)
 
 
-def _check(space: SearchSpace, data: Data) -> None:
-    """Refuse a backbone that timm lacks or that does not take the images, and too few classes."""
-    from trainer import Embedder
+def _untouched_trunk(
+    config: TrialConfig, data: Data, scoring: Calibration, resources: Resources
+) -> Mapping[str, float]:
+    import torch
 
-    images = data.content.dataset.images
-    for backbone, pretrained in product(space.values("backbone"), space.values("pretrained")):
-        Embedder(
-            backbone=str(backbone),
-            pretrained=bool(pretrained),
-            embedding_dim=2,
-            channels=images.channels,
-            image_size=data.content.dataset.image_size,
-        )
-    needed = int(max(space.values("batch_size"))) // int(min(space.values("samples_per_class")))
-    classes = data.facts["train_classes"]
-    if needed > classes:
-        raise InputError(
-            f"a batch of this space can need {needed} classes (batch_size / samples_per_class), "
-            f"the training split has {classes}",
-            field="batch_size",
-        )
+    from trainer import score_untouched_trunk
+
+    device = torch.device("cuda" if resources.gpu else "cpu")
+    return score_untouched_trunk(config, data.content, device=device, calibration=scoring)
 
 
 def _export(trial: PickedTrial) -> TunedMargins:
@@ -152,6 +128,8 @@ def _operating_point(trial: PickedTrial) -> OperatingPoint:
     )
 
 
+# The fields that decide on a trunk and what it knows before any training.
+_OF_TRUNK: Final = ("backbone", "pretrained")
 _OFF: Final[Mapping[str, float]] = dict.fromkeys(TCM_WEIGHTS, 0.0)
 
 workload: Final = Workload(
@@ -169,8 +147,15 @@ workload: Final = Workload(
         control=ControlRule(
             off=_OFF, without=frozenset(TCM_FIELDS), each="loss", label="TCM weight 0"
         ),
-        check=_check_batches,
+        check=check_batches,
     ),
-    check=_check,
+    check=check,
+    baselines={
+        "raw_pixels": Baseline(label="raw pixels", score=_raw_pixels),
+        "untouched_trunk": Baseline(
+            label="untouched trunk", score=_untouched_trunk, fields=_OF_TRUNK
+        ),
+    },
+    plan=plan,
     export=_export,
 )

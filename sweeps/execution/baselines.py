@@ -1,0 +1,92 @@
+"""Baselines of a sweep, scored on Ray before its trials."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import ray
+
+from objectives import InputError
+from sweeps.execution.callback import SweepCallback
+from sweeps.execution.opened_data import Surroundings, check_metrics
+from sweeps.spec import PlannedBaseline, SweepSpec, planned_baselines
+from sweeps.store import Store
+from trainer import Split, TrialFailed
+
+__all__ = ["score_baselines"]
+
+_SPLIT: Final[Split] = "validation"
+_LONGEST_REASON: Final = 500
+
+
+def score_baselines(
+    spec: SweepSpec,
+    surroundings: Mapping[str, Any],
+    store: Store,
+    callbacks: Sequence[SweepCallback],
+) -> None:
+    """Score each baseline once, with the resources of a trial, and record it; none ends the sweep.
+
+    Args:
+        spec: The sweep's.
+        surroundings: As `sweeps.execution.opened_data.Surroundings` takes them, and ``objectives``.
+        store: The record.
+        callbacks: Called after each.
+    """
+    waiting = list(planned_baselines(spec.kind.baselines, spec.search_space()))
+    most = spec.budget.max_concurrent or len(waiting)
+    running: dict[Any, PlannedBaseline] = {}
+    while waiting or running:
+        while waiting and len(running) < most:
+            planned = waiting.pop(0)
+            running[_begin(planned, spec, surroundings)] = planned
+        [ended], _ = ray.wait([*running])
+        _record(store, spec.name, running.pop(ended), ended)
+        for callback in callbacks:
+            callback.on_baseline_event()
+
+
+def _begin(planned: PlannedBaseline, spec: SweepSpec, surroundings: Mapping[str, Any]) -> Any:
+    task = _score.options(num_cpus=spec.resources.cpu, num_gpus=spec.resources.gpu)
+    return task.remote(planned.kind, planned.config.model_dump(mode="json"), surroundings)
+
+
+# A process that ends with its task leaves what it held to the trials.
+@ray.remote(max_retries=0, max_calls=1)  # type: ignore[untyped-decorator]  # Ray has no types
+def _score(
+    kind: str, config: Mapping[str, Any], surroundings: Mapping[str, Any]
+) -> dict[str, float]:
+    here = Surroundings(surroundings)
+    here.workload.prepare(here.resources)
+    baseline = here.workload.baselines[kind]
+    made = here.workload.config.model_validate(config)
+    metrics = baseline.score(made, here.open_data(), here.scoring, here.resources)
+    check_metrics(metrics, surroundings["objectives"], when="without training")
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def _record(store: Store, sweep: str, planned: PlannedBaseline, ended: Any) -> None:
+    metrics, reason = None, None
+    try:
+        metrics = ray.get(ended)
+    except Exception as error:  # of whatever kind the workload, or Ray, raises
+        reason = _reason(error)
+    store.record_baseline(
+        sweep,
+        planned.number,
+        name=planned.name,
+        label=planned.label,
+        fields=planned.fields,
+        split=_SPLIT,
+        metrics=metrics,
+        reason=reason,
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Return one line on what went wrong in the task."""
+    cause = getattr(error, "cause", None)
+    if cause is None:  # Ray's own, such as of a process that died
+        return " ".join(f"the process died: {error}".split())[:_LONGEST_REASON]
+    said = str(cause).strip().partition("\n")[0]
+    known = isinstance(cause, TrialFailed | InputError)
+    return (said if known else f"{type(cause).__name__}: {said}")[:_LONGEST_REASON]

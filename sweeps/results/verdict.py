@@ -1,0 +1,43 @@
+"""Verdict on a sweep's training: whether its trials beat what is to be had without any."""
+
+from objectives import Objective
+from sweeps.results.ranking import RankedTrials
+from sweeps.store import BaselineRecord
+
+__all__ = ["accuracy_of", "undertrained"]
+
+
+def accuracy_of(ranked: RankedTrials) -> Objective | None:
+    """Return the objective in which trials have to beat the baselines; None where there is none.
+
+    That is the first of the two that is to be maximised: what is to be minimised, such as an
+    inconsistency between classes, a net that has learnt nothing can be good at.
+    """
+    return next((each for each in ranked.objectives if each.direction == "maximize"), None)
+
+
+def undertrained(ranked: RankedTrials) -> str | None:
+    """Return a sentence with the figures where the trials are undertrained, else None.
+
+    They are where no finished trial beats the best baseline in accuracy (`accuracy_of`), or else
+    where the knee, which is what is exported, does not. To beat is to be better, not as good.
+    """
+    accuracy, knee = accuracy_of(ranked), ranked.knee_trial
+    held = [each for each in ranked.baselines if each.metrics is not None]
+    if accuracy is None or knee is None or not held:
+        return None
+    best = max(ranked.trials, key=lambda trial: trial.values[accuracy.name])
+    bar = max(held, key=lambda each: _value(each, accuracy))
+    [other] = [each for each in ranked.objectives if each is not accuracy]
+    for trial, whose in ((best, "no trial beats"), (knee, "the knee does not beat")):
+        mine, its = trial.values[accuracy.name], _value(bar, accuracy)
+        if mine <= its:
+            return (
+                f"undertrained: {whose} {bar.label} in {accuracy.label} ({its:.4g}; trial "
+                f"{trial.number} has {mine:.4g}), so {other.label} says little"
+            )
+    return None
+
+
+def _value(baseline: BaselineRecord, objective: Objective) -> float:
+    return (baseline.metrics or {})[objective.name]

@@ -1,0 +1,121 @@
+"""Plan of metric learning: what a dry run can say of trials without training one."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from objectives import InputError
+from sweeps.spec.cache import Cache
+from sweeps.spec.forecast import Forecast
+from sweeps.spec.metric_learning.checks import (
+    check_backbones,
+    check_classes,
+    data_facts,
+    most_classes,
+)
+from sweeps.spec.resources import Resources
+from sweeps.spec.space import SearchSpace
+from trainer import DataConfig, SplitDataset, TrialConfig, TrialProbe
+
+__all__ = ["plan"]
+
+_RGB: Final = 3
+
+
+def plan(space: SearchSpace, section: DataConfig, _cache: Cache, resources: Resources) -> Forecast:
+    """Check the space, list the data, and time two steps of a control on images of noise.
+
+    No image is opened, and no pretrained weights are loaded.
+
+    Raises:
+        InputError: There is no such backbone, it does not take images of that size, or a batch
+            needs more classes than the training split has.
+    """
+    import torch
+
+    from trainer import probe_trial, stand_in_data
+
+    data, missing = _outline(section)
+    channels = data.dataset.images.channels if data else _RGB
+    check_backbones(space, channels=channels, size=section.size, pretrained=False)
+    if data is not None:
+        check_classes(space, data.class_count("train"))
+    config = TrialConfig.model_validate(space.controls()[0][1].model_dump())
+    forecast = Forecast(
+        trial=_trial_facts(config, data, None),
+        data=_data_facts(section, data),
+        gpus=torch.cuda.device_count(),
+        missing=missing,
+    )
+    if resources.gpu and not forecast.gpus:
+        unknown = "a trial asks for a GPU, and this machine has none"
+        return replace(forecast, unknown=unknown)
+    torch.set_num_threads(resources.cpu)
+    probe = probe_trial(
+        config,
+        data or stand_in_data(classes=most_classes(space), channels=channels, size=section.size),
+        device=torch.device("cuda" if resources.gpu else "cpu"),
+    )
+    return replace(
+        forecast,
+        trial=_trial_facts(config, data, probe),
+        seconds=None if data is None else _seconds(config, data, probe),
+        memory=probe.memory,
+        unknown=_unknown(data, probe),
+    )
+
+
+def _outline(section: DataConfig) -> tuple[SplitDataset | None, str | None]:
+    """Return the data without their images; where they cannot be listed, None and why."""
+    from trainer import outline_data
+
+    try:
+        return outline_data(section), None
+    except InputError as error:
+        return None, str(error)
+
+
+def _unknown(data: SplitDataset | None, probe: TrialProbe) -> str:
+    if data is None:
+        return "the data are not there"
+    if probe.memory is None:
+        return f"a step was timed with a batch of {probe.batch_size} only, for it takes long here"
+    return ""
+
+
+def _seconds(config: TrialConfig, data: SplitDataset, probe: TrialProbe) -> float:
+    """Return the seconds of a trial: of its training steps, and of its measuring."""
+    measuring = len(data.validation) * probe.embed_seconds + probe.score_seconds
+    return config.epochs * (_steps(config, data) * probe.step_seconds + measuring)
+
+
+def _steps(config: TrialConfig, data: SplitDataset) -> int:
+    return max(1, len(data.train) // config.batch_size)
+
+
+def _trial_facts(
+    config: TrialConfig, data: SplitDataset | None, probe: TrialProbe | None
+) -> dict[str, Any]:
+    facts: dict[str, Any] = {"backbone": config.backbone, "pretrained": config.pretrained}
+    if probe is not None:
+        facts["parameters"] = probe.parameters
+    facts |= {"epochs": config.epochs, "batch_size": config.batch_size}
+    if data is not None:
+        facts["steps_per_epoch"] = _steps(config, data)
+    if probe is not None:
+        facts["step_seconds"] = probe.step_seconds
+    return facts
+
+
+def _data_facts(section: DataConfig, data: SplitDataset | None) -> dict[str, Any]:
+    if data is None:
+        return section.model_dump(mode="json", exclude_defaults=True)
+    images = data.dataset.images
+    facts = data_facts(data)
+    del facts["train_classes"]
+    splits = {
+        split: {"images": len(data.indices(split)), "classes": data.class_count(split)}
+        for split in ("train", "validation", "test")
+    }
+    shape = {"image_size": data.dataset.image_size, "channels": images.channels}
+    size = {"decoded_bytes": len(images) * images.channels * section.short_side**2}
+    return facts | shape | size | splits

@@ -1,0 +1,62 @@
+from collections.abc import Mapping
+
+import pytest
+
+from objectives import get_objective
+from sweeps.results import RankedTrials, accuracy_of, rank_trials, undertrained
+from sweeps.store import BaselineRecord
+
+from .records import MEASUREMENTS, PAIR, START, TRIALS, baseline
+
+
+def ranked(
+    *baselines: BaselineRecord, names: tuple[str, str] = ("recall_at_1", "opis")
+) -> RankedTrials:
+    first, second = map(get_objective, names)
+    return rank_trials("demo", (first, second), TRIALS, MEASUREMENTS, baselines)
+
+
+def test_the_accuracy_is_the_first_objective_to_be_maximised() -> None:
+    for names, expected in (
+        (("recall_at_1", "opis"), "recall_at_1"),
+        (("opis", "recall_at_1"), "recall_at_1"),
+    ):
+        found = accuracy_of(ranked(names=names))
+        assert found is not None
+        assert found.name == expected
+    assert accuracy_of(rank_trials("a", (PAIR[1], get_objective("opis_10")), [], [])) is None
+
+
+# The best has 0.85 (trial 3), the knee 0.8 (trial 1).
+@pytest.mark.parametrize("names", [("recall_at_1", "opis"), ("opis", "recall_at_1")])
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"a": 0.79, "b": 0.2}, None),
+        ({"a": 0.2, "b": 0.8}, "the knee does not beat b in Recall@1 (0.8; trial 1 has 0.8)"),
+        ({"a": 0.84999}, "the knee does not beat a in Recall@1 (0.85; trial 1 has 0.8)"),
+        ({"a": 0.85}, "no trial beats a in Recall@1 (0.85; trial 3 has 0.85)"),
+        ({"a": 0.9, "b": 0.99}, "no trial beats b in Recall@1 (0.99; trial 3 has 0.85)"),
+        ({}, None),
+    ],
+)
+def test_undertrained(
+    names: tuple[str, str], values: Mapping[str, float], said: str | None
+) -> None:
+    held = [baseline(n, name, recall) for n, (name, recall) in enumerate(values.items())]
+    expected = said and f"undertrained: {said}, so OPIS says little"
+    assert undertrained(ranked(*held, names=names)) == expected
+
+
+def test_what_failed_or_is_of_another_split_is_no_bar() -> None:
+    failed = baseline(0, "a", None)
+    other = baseline(1, "b", 0.99, split="test")
+    made = ranked(failed, other)
+    assert made.baselines == (failed,)
+    assert undertrained(made) is None
+
+
+def test_without_a_trial_there_is_no_verdict() -> None:
+    none = rank_trials("demo", PAIR, [], [], [baseline(0, "a", 0.9)])
+    assert undertrained(none) is None
+    assert none.baselines[0].recorded_at == START

@@ -1,0 +1,141 @@
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from objectives import InputError
+from sweeps import SweepPlan, plan_sweep
+from sweeps.spec import Forecast, SweepSpec
+from sweeps.spec.simulated import workload as simulated
+
+SIMULATED: dict[str, Any] = {
+    "name": "fake",
+    "workload": "simulated",
+    "space": {"trade": {"low": 0.1, "high": 1}},
+    "budget": {"trials": 12},
+}
+DIGITS: dict[str, Any] = {
+    "name": "tiny",
+    "data": {"name": "digits"},
+    "space": {"margin_positive": {"low": 0.6, "high": 0.9}},
+    "trial": {"backbone": "test_resnet", "embedding_dim": 8, "epochs": 2, "batch_size": 16},
+    "budget": {"trials": 4},
+}
+
+
+@pytest.fixture(autouse=True)
+def eight_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+
+
+def made(raw: dict[str, Any], folder: Path = Path("none"), **changes: Any) -> SweepPlan:
+    return plan_sweep(SweepSpec.model_validate(raw | changes), cache=folder)
+
+
+def test_a_workload_that_foresees_nothing(tmp_path: Path) -> None:
+    plan = made(SIMULATED, tmp_path / "cache")
+    assert (plan.trials, plan.controls, plan.at_once, plan.seconds) == (12, 1, 8, None)
+    assert plan.forecast.unknown == "the workload does not say"
+    assert [(each.number, each.control) for each in plan.first] == [
+        (0, True),
+        (1, False),
+        (2, False),
+        (3, False),
+    ]
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("resources", "most", "gpus", "at_once"),
+    [
+        ({"cpu": 1}, None, 0, 8),
+        ({"cpu": 3}, None, 0, 2),
+        ({"cpu": 9}, None, 0, None),
+        ({"cpu": 1}, 3, 0, 3),
+        ({"cpu": 1, "gpu": 0.5}, None, 1, 2),
+        ({"cpu": 1, "gpu": 2}, None, 1, None),
+    ],
+)
+def test_trials_at_a_time_and_the_time_of_all(
+    monkeypatch: pytest.MonkeyPatch,
+    resources: dict[str, float],
+    most: int | None,
+    gpus: int,
+    at_once: int | None,
+) -> None:
+    kind = replace(simulated, plan=lambda *_: Forecast(seconds=10.0, gpus=gpus))
+    monkeypatch.setattr("sweeps.spec.spec.load_workload", lambda _: kind)
+    budget = {"trials": 12, "max_concurrent": most}
+    plan = made(SIMULATED, resources=resources, budget=budget)
+    assert plan.at_once == at_once
+    # 13 trials with the control.
+    assert plan.seconds == (None if at_once is None else 10 * -(-13 // at_once))
+
+
+def test_on_a_cluster_it_is_not_known() -> None:
+    spec = SweepSpec.model_validate(SIMULATED)
+    assert plan_sweep(spec, cache=Path("none"), elsewhere=True).at_once is None
+
+
+# Metric learning
+
+
+def test_metric_learning_is_timed_here(tmp_path: Path) -> None:
+    plan = made(DIGITS, tmp_path / "cache")
+    forecast, document = plan.forecast, plan.document()
+    assert json.loads(json.dumps(document)) == document
+    assert document["baselines"] == ["raw pixels", "untouched trunk"]
+    train, validation, _ = (document["data"][split] for split in ("train", "validation", "test"))
+    assert (train["classes"], validation["classes"], document["data"]["images"]) == (5, 3, 1797)
+    assert document["data"]["decoded_bytes"] == 1797 * 64
+    assert (forecast.unknown, forecast.missing) == ("", None)
+    steps = document["trial"]["steps_per_epoch"]
+    assert steps == train["images"] // 16
+    assert forecast.seconds is not None
+    assert forecast.seconds > 2 * steps * document["trial"]["step_seconds"] > 0
+    assert forecast.memory is not None
+    assert forecast.memory > 50e6
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_data_that_are_not_there_leave_the_step_known(tmp_path: Path) -> None:
+    plan = made(DIGITS, data={"folder": str(tmp_path / "gone")})
+    forecast = plan.forecast
+    assert forecast.missing == f"data.folder: {tmp_path / 'gone'} is not a folder"
+    assert (forecast.seconds, forecast.unknown) == (None, "the data are not there")
+    assert forecast.memory is not None
+    assert forecast.trial["step_seconds"] > 0
+
+
+def test_a_gpu_that_is_not_there_is_not_probed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    forecast = made(DIGITS, resources={"gpu": 0.25}).forecast
+    assert forecast.unknown == "a trial asks for a GPU, and this machine has none"
+    assert (forecast.seconds, forecast.memory) == (None, None)
+    assert forecast.data["images"] == 1797
+
+
+@pytest.mark.parametrize(
+    ("trial", "said"),
+    [
+        ({"backbone": "resnet999"}, "backbone: timm has no model 'resnet999'"),
+        ({"batch_size": 64}, "batch_size: a batch of this space can need 16 classes"),
+    ],
+)
+def test_what_could_not_be_trained_is_refused(trial: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError) as raised:
+        made(DIGITS, trial=DIGITS["trial"] | trial)
+    assert str(raised.value).startswith(said)
+
+
+def test_pretrained_weights_are_not_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, pretrained: bool = False, **__: Any) -> Any:
+        assert not pretrained
+        raise RuntimeError("built without weights")
+
+    monkeypatch.setattr("timm.create_model", refuse)
+    with pytest.raises(InputError, match="built without weights"):
+        made(DIGITS, trial=DIGITS["trial"] | {"pretrained": True})

@@ -1,0 +1,131 @@
+"""Probe of a configuration: two training steps, timed and measured, without a sweep."""
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch.nn import functional
+
+from objectives import Calibration, score_embeddings
+from trainer.config import TrialConfig
+from trainer.data import SplitDataset
+from trainer.engine import TrainingRun
+from trainer.peak_memory import PeakMemory
+
+__all__ = ["TrialProbe", "probe_trial"]
+
+_STEPS: Final = 2
+_EMBEDDED: Final = 64
+# The time of scoring grows as the square of the number of embeddings; this many are timed.
+_SCORED: Final = 2048
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialProbe:
+    """Cost of a configuration, as this machine has just shown it.
+
+    Attributes:
+        parameters: Number of the model's and the loss's.
+        batch_size: Of the steps that were timed: the configuration's, or fewer where a step of
+            that would have taken too long.
+        step_seconds: Of a step of the configuration's batch size.
+        embed_seconds: For one image to be embedded.
+        score_seconds: For the embeddings of the validation split to be scored.
+        memory: Bytes at the peak of a step on the device: on a CPU those of the whole process, with
+            its libraries. None where the batch was too large to be tried.
+    """
+
+    parameters: int
+    batch_size: int
+    step_seconds: float
+    embed_seconds: float
+    score_seconds: float
+    memory: int | None
+
+
+def probe_trial(
+    config: TrialConfig,
+    data: SplitDataset,
+    *,
+    device: torch.device,
+    patience: float = 30.0,
+) -> TrialProbe:
+    """Train two steps of a configuration, after one that warms up, and forget them.
+
+    Args:
+        config: The configuration; pretrained weights are left out, for they cost nothing.
+        data: Images, which may be noise, and splits.
+        device: The device to train on.
+        patience: Seconds that a step may take. Where it would take longer, by the time of a step of
+            two classes, that one is scaled up.
+
+    Raises:
+        InputError: As `TrainingRun`.
+    """
+    with torch.random.fork_rng():
+        return _probe(config.model_copy(update={"pretrained": False}), data, device, patience)
+
+
+def _probe(
+    config: TrialConfig, data: SplitDataset, device: torch.device, patience: float
+) -> TrialProbe:
+    least = config.model_copy(update={"batch_size": 2 * config.samples_per_class})
+    scale = config.batch_size / least.batch_size
+    run = _begin(least, data, device)
+    seconds, memory = _time_steps(run, device) * scale, None
+    if seconds <= patience:
+        del run
+        with PeakMemory(device) as held:
+            run = _begin(config, data, device)
+            seconds = _time_steps(run, device)
+        memory = held.peak
+    return TrialProbe(
+        parameters=sum(p.numel() for m in (run.embedder, run.loss) for p in m.parameters()),
+        batch_size=run.config.batch_size,
+        step_seconds=seconds,
+        embed_seconds=_time_embedding(run, data, device),
+        score_seconds=_time_scoring(config.embedding_dim, data, device),
+        memory=memory,
+    )
+
+
+def _begin(config: TrialConfig, data: SplitDataset, device: torch.device) -> TrainingRun:
+    return TrainingRun(config, data, device=device, calibration=Calibration())
+
+
+def _time_steps(run: TrainingRun, device: torch.device) -> float:
+    """Return the seconds of a step."""
+    run.probe_step()  # in which memory is allocated and kernels are chosen
+    started = _now(device)
+    for _ in range(_STEPS):
+        run.probe_step()
+    return (_now(device) - started) / _STEPS
+
+
+def _time_embedding(run: TrainingRun, data: SplitDataset, device: torch.device) -> float:
+    """Return the seconds of an image."""
+    few = data.train[:_EMBEDDED]
+    run.embed(few)
+    started = _now(device)
+    run.embed(few)
+    return (_now(device) - started) / len(few)
+
+
+def _time_scoring(width: int, data: SplitDataset, device: torch.device) -> float:
+    """Return the seconds that the validation split's embeddings take, from those of a part."""
+    labels = data.dataset.labels[data.validation]
+    few = labels[:_SCORED]
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(len(few), width, generator=generator)
+    embeddings = functional.normalize(noise, dim=1).to(device)
+    score_embeddings(embeddings, few)  # compiles
+    started = _now(device)
+    score_embeddings(embeddings, few)
+    return (_now(device) - started) * (len(labels) / len(few)) ** 2
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
