@@ -5,11 +5,12 @@ from .checkpoint import load_checkpoint, save_checkpoint
 from .config import ORDERED_FIELDS, TCM_FIELDS, TCM_WEIGHTS, TrialConfig
 from .data import DataConfig, Split, SplitConfig, SplitDataset, load_data
 from .device_images import to_floats
-from .embedder import Embedder
+from .embedder import Embedder, build_embedder
 from .embedding_loss import EmbeddingLoss, build_loss
 from .engine import TrainingRun, train
 from .errors import TrialFailed
 from .measurement import Measurement
+from .recipes import RECIPES, Recipe, fit_batch, kind_of
 from .references import import_object
 from .strict_model import StrictModel
 from .tuned_margins import (
@@ -25,6 +26,7 @@ from .yaml_files import load_model, read_yaml
 
 __all__ = [
     "ORDERED_FIELDS",
+    "RECIPES",
     "TCM_FIELDS",
     "TCM_WEIGHTS",
     "Comparison",
@@ -33,6 +35,7 @@ __all__ = [
     "EmbeddingLoss",
     "Measurement",
     "OperatingPoint",
+    "Recipe",
     "Split",
     "SplitConfig",
     "SplitDataset",
@@ -42,12 +45,15 @@ __all__ = [
     "TrialFailed",
     "TunedData",
     "TunedMargins",
+    "build_embedder",
     "build_loss",
     "check_backbone",
     "describe_fault",
+    "fit_batch",
     "import_object",
     "input_error",
     "keep_freed_memory",
+    "kind_of",
     "load_checkpoint",
     "load_data",
     "load_model",

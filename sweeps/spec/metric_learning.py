@@ -4,25 +4,33 @@ The one module of `sweeps` that knows a hyperparameter, the TCM loss or a metric
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import product
+from functools import partial
 from typing import Any, Final
+
+from pydantic import ValidationError
 
 from objectives import DEFAULT_OBJECTIVES, OBJECTIVES, Calibration, InputError
 from sweeps.spec.controls import ControlRule
+from sweeps.spec.parameters import Choices, Range
 from sweeps.spec.resources import Resources
 from sweeps.spec.space import SearchSpace
 from sweeps.spec.space_rules import SpaceRules
 from sweeps.spec.workload import ControlTrial, Data, PickedTrial, Run, Workload
 from trainer import (
     ORDERED_FIELDS,
+    RECIPES,
     TCM_FIELDS,
     TCM_WEIGHTS,
     Comparison,
     DataConfig,
     OperatingPoint,
+    Recipe,
     TrialConfig,
     TunedData,
     TunedMargins,
+    fit_batch,
+    input_error,
+    kind_of,
 )
 
 __all__ = ["workload"]
@@ -77,19 +85,37 @@ def _check_batches(values: Callable[[str], Sequence[Any]]) -> None:
                 )
 
 
+def _check_course(values: Callable[[str], Sequence[Any]]) -> None:
+    fewest = min((steps for steps in values("steps") if steps is not None), default=None)
+    if fewest is not None and fewest < max(values("epochs")):
+        raise InputError(
+            f"{fewest} is fewer than epochs ({max(values('epochs'))}); an epoch needs a step",
+            field="steps",
+        )
+    if "step" in values("schedule") and () in values("step_epochs"):
+        raise InputError("step needs step_epochs", field="schedule")
+
+
+def _check_space(values: Callable[[str], Sequence[Any]]) -> None:
+    _check_batches(values)
+    _check_course(values)
+
+
+# What a model is made of; each combination of their values must make one.
+_MODEL: Final = ("backbone", "pretrained", "weights", "pooling", "freeze_patch_embedding")
+
+
 def _check(space: SearchSpace, data: Data) -> None:
-    """Refuse a backbone that timm lacks or that does not take the images, and too few classes."""
-    from trainer import Embedder
+    """Refuse a model that cannot be made or does not take the images, and too few classes."""
+    from trainer import build_embedder
 
     images = data.content.dataset.images
-    for backbone, pretrained in product(space.values("backbone"), space.values("pretrained")):
-        Embedder(
-            backbone=str(backbone),
-            pretrained=bool(pretrained),
-            embedding_dim=2,
-            channels=images.channels,
-            image_size=images.size,
-        )
+    for fields in space.combinations(*_MODEL):
+        try:
+            config = TrialConfig.model_validate(fields)
+        except ValidationError as error:
+            raise input_error(error) from None
+        build_embedder(config, channels=images.channels, image_size=images.size)
     needed = int(max(space.values("batch_size"))) // int(min(space.values("samples_per_class")))
     classes = data.facts["train_classes"]
     if needed > classes:
@@ -98,6 +124,47 @@ def _check(space: SearchSpace, data: Data) -> None:
             f"the training split has {classes}",
             field="batch_size",
         )
+
+
+# Classes of official train halves, where published batches hold about all of them.
+_TRAIN_CLASSES: Final = {"cub": 100, "cars": 98}
+
+
+def _recipe_fields(
+    recipe: Recipe,
+    data: DataConfig,
+    fixed: Mapping[str, Any],
+    sampled: Mapping[str, Choices | Range],
+) -> dict[str, Any]:
+    """Return a recipe's fields for the data set and the backbone of a spec."""
+    fields = recipe.fields(data_set=data.name, backbone=_one_backbone(fixed, sampled))
+    if "weights" in sampled or fixed.get("weights") is not None:
+        del fields["pretrained"]
+    samples = fixed.get("samples_per_class", fields["samples_per_class"])
+    if isinstance(samples, int) and samples > 0:
+        fields["batch_size"] = fit_batch(
+            fields["batch_size"], samples_per_class=samples, classes=_most_train_classes(data)
+        )
+    return fields
+
+
+def _one_backbone(fixed: Mapping[str, Any], sampled: Mapping[str, Choices | Range]) -> str | None:
+    if "backbone" not in sampled:
+        return str(fixed["backbone"]) if "backbone" in fixed else None
+    names = [str(name) for name in sampled["backbone"].ends]
+    if len({kind_of(name) for name in names}) > 1:
+        raise InputError(
+            f"a recipe differs between the kinds of backbone that are sampled ({', '.join(names)})",
+            field=("backbone",),
+        )
+    return names[0]
+
+
+def _most_train_classes(data: DataConfig) -> int | None:
+    """Return the classes that validation leaves of an official train half, a quarter by default."""
+    share = getattr(data, "validation_share", None) or 0.25
+    classes = _TRAIN_CLASSES.get(data.name or "")
+    return None if classes is None else int(classes * (1 - share))
 
 
 def _export(trial: PickedTrial) -> TunedMargins:
@@ -169,8 +236,9 @@ workload: Final = Workload(
         control=ControlRule(
             off=_OFF, without=frozenset(TCM_FIELDS), each="loss", label="TCM weight 0"
         ),
-        check=_check_batches,
+        check=_check_space,
     ),
+    recipes={name: partial(_recipe_fields, recipe) for name, recipe in RECIPES.items()},
     check=_check,
     export=_export,
 )
