@@ -9,9 +9,10 @@ from typing import Final
 from pydantic import BaseModel
 
 from docs.commands import command_reference
+from docs.recipe_tables import recipe_tables
 from docs.rooms_picture import svg
 from sweeps.cli import app
-from trainer import DataConfig, TrialConfig
+from trainer import RECIPES, DataConfig, TrialConfig
 from trainer.losses import LOSSES, LossTable
 
 __all__ = ["DOCUMENTS", "field_table", "loss_table", "main"]
@@ -46,9 +47,14 @@ def _field_rows(model: type[BaseModel], prefix: str = "") -> list[str]:
 
 def _shown(default: object) -> str:
     """Write a default as YAML has it."""
+    if default == ():
+        return "`[]`"
     if default is None or isinstance(default, bool):
         return {None: "`null`", True: "`true`", False: "`false`"}[default]
-    return f"{default:g}" if isinstance(default, int | float) else f"`{default}`"
+    if isinstance(default, int | float):
+        short = f"{default:g}"
+        return short if float(short) == default else repr(default)
+    return f"`{default}`"
 
 
 def _spec() -> str:
@@ -58,13 +64,23 @@ def _spec() -> str:
         "trial": field_table(TrialConfig, "field"),
         "losses": loss_table(LOSSES),
     }
-    text = (_FOLDER / "spec.md").read_text(encoding="utf-8")
-    for name, table in parts.items():
-        begin, end = f"<!-- {name}: python -m docs.generate -->", f"<!-- end of {name} -->"
+    return _marked("spec.md", parts)
+
+
+def _recipes() -> str:
+    """Return docs/recipes.md, with new tables between its marks."""
+    return _marked("recipes.md", {"recipes": recipe_tables(RECIPES)})
+
+
+def _marked(name: str, parts: Mapping[str, str]) -> str:
+    """Return a document with these parts between their marks."""
+    text = (_FOLDER / name).read_text(encoding="utf-8")
+    for part, table in parts.items():
+        begin, end = f"<!-- {part}: python -m docs.generate -->", f"<!-- end of {part} -->"
         before, found, rest = text.partition(begin)
         _, found_end, after = rest.partition(end)
         if not (found and found_end):
-            raise ValueError(f"docs/spec.md lacks {begin} ... {end}")
+            raise ValueError(f"docs/{name} lacks {begin} ... {end}")
         text = f"{before}{begin}\n\n{table}\n\n{end}{after}"
     return text
 
@@ -72,6 +88,7 @@ def _spec() -> str:
 # By file: what makes its whole text.
 DOCUMENTS: Final[Mapping[Path, Callable[[], str]]] = {
     _FOLDER / "spec.md": _spec,
+    _FOLDER / "recipes.md": _recipes,
     _FOLDER / "cli.md": lambda: command_reference(app),
     _FOLDER / "rooms.svg": svg,
 }

@@ -76,4 +76,5 @@ def test_the_spec_reference_has_the_defaults() -> None:
         fields = [known[name] for name in names if name in known]
         if len(fields) == len(names) == len(defaults) and names != ["seed"]:
             for field, text in zip(fields, defaults, strict=True):
-                assert field.default == yaml.safe_load(text), names
+                said = yaml.safe_load(text)
+                assert field.default == (() if said == [] else said), names

@@ -5,6 +5,7 @@ from .baselines import score_raw_pixels, score_untouched_trunk
 from .checkpoint import load_checkpoint, save_checkpoint
 from .config import ORDERED_FIELDS, TCM_FIELDS, TCM_WEIGHTS, TrialConfig
 from .data import (
+    VALIDATION_SHARE,
     DataConfig,
     Split,
     SplitConfig,
@@ -13,12 +14,13 @@ from .data import (
     outline_data,
     stand_in_data,
 )
-from .embedder import Embedder
+from .embedder import Embedder, build_embedder
 from .embedding_loss import EmbeddingLoss, build_loss
 from .engine import TrainingRun, train
 from .errors import TrialFailed
 from .measurement import Measurement
 from .probe import TrialProbe, probe_trial
+from .recipes import RECIPES, Recipe, fit_batch, kind_of
 from .references import import_object
 from .strict_model import StrictModel
 from .tuned_margins import (
@@ -34,14 +36,17 @@ from .yaml_files import load_model, read_yaml
 
 __all__ = [
     "ORDERED_FIELDS",
+    "RECIPES",
     "TCM_FIELDS",
     "TCM_WEIGHTS",
+    "VALIDATION_SHARE",
     "Comparison",
     "DataConfig",
     "Embedder",
     "EmbeddingLoss",
     "Measurement",
     "OperatingPoint",
+    "Recipe",
     "Split",
     "SplitConfig",
     "SplitDataset",
@@ -52,12 +57,15 @@ __all__ = [
     "TrialProbe",
     "TunedData",
     "TunedMargins",
+    "build_embedder",
     "build_loss",
     "check_backbone",
     "describe_fault",
+    "fit_batch",
     "import_object",
     "input_error",
     "keep_freed_memory",
+    "kind_of",
     "load_checkpoint",
     "load_data",
     "load_model",

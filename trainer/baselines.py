@@ -10,7 +10,7 @@ from torch.nn import functional
 from objectives import Calibration
 from trainer.config import TrialConfig
 from trainer.data import Split, SplitDataset
-from trainer.embedder import Embedder
+from trainer.embedder import build_embedder
 from trainer.image_batches import ImageBatches, evaluation_crop
 from trainer.split_score import score_split
 from trainer.views import EvaluationCrop
@@ -58,13 +58,7 @@ def score_untouched_trunk(
     """
     torch.manual_seed(config.seed)
     images = data.dataset.images
-    embedder = Embedder(
-        backbone=config.backbone,
-        pretrained=config.pretrained,
-        embedding_dim=2,  # of the head, which is not used
-        channels=images.channels,
-        image_size=data.dataset.image_size,
-    )
+    embedder = build_embedder(config, channels=images.channels, image_size=data.dataset.image_size)
     embedder.to(device).eval()
 
     def embed(views: Tensor) -> Tensor:

@@ -25,6 +25,6 @@ def load_checkpoint(run: TrainingRun, folder: Path) -> None:
         ValueError: The checkpoint belongs to another configuration.
     """
     state = torch.load(folder / _FILE, weights_only=True, map_location="cpu")
-    if state["config"] != run.config.model_dump():
+    if state["config"] != run.config.model_dump(mode="json"):
         raise ValueError(f"{folder / _FILE} belongs to another configuration")
     run.load_state_dict(state)

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, create_model, model_validator
 
+from objectives import InputError
 from trainer.losses import LOSSES, LossTable
+from trainer.model_config import ModelConfig
 from trainer.strict_model import Cosine, NonNegative, Positive, StrictModel
 
 __all__ = ["ORDERED_FIELDS", "TCM_FIELDS", "TCM_WEIGHTS", "TrialConfig", "with_loss_settings"]
@@ -16,6 +18,8 @@ TCM_WEIGHTS: Final = ("weight_positive", "weight_negative")
 # The fields that mean nothing without the TCM term.
 TCM_FIELDS: Final = ("margin_positive", "margin_negative", *TCM_WEIGHTS)
 
+_Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+
 
 def with_loss_settings(base: type[StrictModel], losses: LossTable) -> type[StrictModel]:
     """Return the model with a field more for each setting of each loss."""
@@ -23,13 +27,7 @@ def with_loss_settings(base: type[StrictModel], losses: LossTable) -> type[Stric
     return create_model(base.__name__, __base__=base, __module__=base.__module__, **fields)
 
 
-class _ModelAndLoss(StrictModel):
-    backbone: str = Field(
-        "test_resnet",
-        description="any timm model, or `my_package.my_module:build` for one of your own (below)",
-    )
-    pretrained: bool = Field(False, description="load timm's pretrained weights")
-    embedding_dim: Annotated[int, Field(ge=2)] = Field(128, description="D")
+class _ModelAndLoss(ModelConfig):
     loss: Annotated[str, AfterValidator(LOSSES.check)] = Field(
         "smooth_ap", description="the base loss, one of those below"
     )
@@ -62,12 +60,16 @@ class TrialConfig(_WithLossSettings):
 
     ``micro_batch_size`` bounds how many images go through the model at once (None: the whole
     batch does). The loss always sees the whole batch (`trainer.gradient_cache`); BatchNorm, where
-    the backbone has it, normalises each micro-batch by itself.
+    the backbone has it and it is not frozen, normalises each micro-batch by itself.
+
+    ``steps`` is how long a trial trains, whatever its batch size; an epoch is then one of
+    ``epochs`` equal parts of it (`trainer.step_plan`).
 
     Raises:
         pydantic.ValidationError: A value is out of its range, ``margin_positive`` is not greater
-            than ``margin_negative``, or ``batch_size`` is not a multiple of
-            ``samples_per_class``.
+            than ``margin_negative``, ``batch_size`` is not a multiple of ``samples_per_class``,
+            there are fewer ``steps`` than ``epochs``, ``schedule: step`` has no ``step_epochs``, or
+            as `ModelConfig`.
     """
 
     batch_size: Annotated[int, Field(ge=2)] = Field(
@@ -81,8 +83,8 @@ class TrialConfig(_WithLossSettings):
         None,
         description="most images that go through the model at once, for batches that memory does "
         "not hold; the loss still sees the whole batch, and its gradients are exact, at the price "
-        "of a second forward pass. BatchNorm normalises each micro-batch by itself. `null`: the "
-        "whole batch at once",
+        "of a second forward pass. BatchNorm normalises each micro-batch by itself, unless it is "
+        "frozen. `null`: the whole batch at once",
     )
     augmentation: Literal["none", "light", "standard"] = Field(
         "light",
@@ -99,14 +101,52 @@ class TrialConfig(_WithLossSettings):
         False, description="mirror half of the images, where they are augmented"
     )
     epochs: Annotated[int, Field(ge=1)] = Field(
-        10, description="an epoch is N / `batch_size` batches"
+        10, description="an epoch is N / `batch_size` batches, or a part of `steps`"
     )
-    learning_rate: Positive = Field(1e-3, description="AdamW's")
+    steps: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="training steps in all, of which an epoch is an equal part: so the batch size "
+        "does not decide how long a trial trains. `null`: as many as its epochs take",
+    )
+    evaluate_every: Annotated[int, Field(ge=1)] = Field(
+        1, description="epochs between measurements; the last epoch is always measured"
+    )
+    optimizer: Literal["adamw", "adam", "sgd"] = Field(
+        "adamw",
+        description="`adamw`; or `adam` or `sgd`, which add the weight decay to the gradient",
+    )
+    momentum: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = Field(
+        0.9, description="of `sgd`"
+    )
+    learning_rate: Positive = Field(1e-3, description="the optimizer's, of the head")
+    trunk_learning_rate_factor: Positive = Field(
+        1.0, description="how much more, or less, the trunk gets than the head"
+    )
     proxy_learning_rate_factor: Positive = Field(
         10.0, description="how much more the class vectors of `proxy_anchor` and `arcface` get"
     )
-    weight_decay: NonNegative = Field(1e-4, description="AdamW's")
-    warmup_epochs: NonNegative = Field(1.0, description="linear warm-up before the cosine")
+    weight_decay: NonNegative = Field(
+        1e-4, description="the optimizer's; biases, norms and class vectors have none"
+    )
+    schedule: Literal["cosine", "step", "constant"] = Field(
+        "cosine",
+        description="of the learning rates: `cosine` to 0, `step` (times `step_factor` after each "
+        "of `step_epochs`) or `constant`",
+    )
+    step_epochs: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (), description="epochs after which `schedule: step` lowers the rates"
+    )
+    step_factor: _Share = Field(0.1, description="what `schedule: step` multiplies the rates by")
+    warmup_epochs: NonNegative = Field(1.0, description="linear warm-up before the schedule")
+    head_warmup_epochs: Annotated[int, Field(ge=0)] = Field(
+        0, description="epochs at the beginning in which the trunk is frozen, as in evaluation"
+    )
+    clip_value: Positive | None = Field(
+        None, description="clip each component of the gradient to at most this, either way"
+    )
+    clip_norm: Positive | None = Field(
+        None, description="clip the gradient of all parameters to at most this norm, after values"
+    )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
         0, description="of weights, batches and augmentation"
     )
@@ -122,6 +162,17 @@ class TrialConfig(_WithLossSettings):
                 f"batch_size ({self.batch_size}) must be a multiple of samples_per_class "
                 f"({self.samples_per_class}), and hold two classes or more"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_course(self) -> "TrialConfig":
+        if self.steps is not None and self.steps < self.epochs:
+            raise InputError(
+                f"steps ({self.steps}) must be at least epochs ({self.epochs})",
+                field=("steps", "epochs"),
+            )
+        if self.schedule == "step" and not self.step_epochs:
+            raise InputError("schedule step needs step_epochs", field=("schedule", "step_epochs"))
         return self
 
     @property

@@ -1,54 +1,27 @@
-"""The model: a trunk, a linear head, unit-length embeddings."""
+"""The model: a trunk, a pooling of its features, a linear head, unit-length embeddings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from pathlib import Path
 
 import torch
-from timm.data import resolve_model_data_config
+from timm.utils.model import freeze_batch_norm_2d
 from torch import Tensor, nn
 
-from trainer.backbone import create_trunk, feature_width
+from objectives import InputError
+from trainer.backbone import create_trunk, feature_map, feature_width, map_width
+from trainer.config import TrialConfig
+from trainer.pooling import build_pooling
+from trainer.trunk_input import TrunkInput, resolve_input
 
-__all__ = ["Embedder", "TrunkInput"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrunkInput:
-    """The images that a trunk was made for, as timm's data configuration says.
-
-    Attributes:
-        mean: Of the values in [0, 1] of each colour channel.
-        std: Their standard deviation.
-        interpolation: How images were resampled.
-        crop_share: Share of the short side that evaluation saw, in (0, 1].
-        crop_mode: ``center``, ``squash`` (the sides out of proportion) or ``border``.
-    """
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    interpolation: str
-    crop_share: float
-    crop_mode: str
-
-    @classmethod
-    def of(cls, trunk: nn.Module) -> "TrunkInput":
-        """Return the configuration of a trunk; timm's defaults where it has none."""
-        found = resolve_model_data_config(trunk)
-        return cls(
-            mean=tuple(found["mean"]),
-            std=tuple(found["std"]),
-            interpolation=found["interpolation"],
-            crop_share=found["crop_pct"],
-            crop_mode=found["crop_mode"],
-        )
+__all__ = ["Embedder", "build_embedder"]
 
 
 class Embedder(nn.Module):
     """A model that maps images to unit embeddings.
 
-    On CUDA the trunk computes in bfloat16 where the device has it (autocast); weights, head and
-    embeddings are float32. Channels come last in memory, which convolutions and pooling are faster
-    with on both kinds of device; the shapes are as ever.
+    On CUDA the trunk computes in bfloat16 where the device has it (autocast); weights, pooling
+    (but the trunk's own), head and embeddings are float32. Channels come last in memory, which
+    convolutions and pooling are faster with on both kinds of device; the shapes are as ever.
 
     Args:
         backbone: Name of a timm model, or a reference ``module:name`` to what makes a trunk of your
@@ -58,10 +31,18 @@ class Embedder(nn.Module):
         embedding_dim: D.
         channels: Colour channels of the images, 1 or 3.
         image_size: S, the side of the images in pixels.
+        weights: A local file of weights, or a folder with one, instead (`trainer.weights`).
+        pooling: ``default``, ``gem`` or ``avg_max`` (`trainer.pooling`).
+        head_layer_norm: Whether a LayerNorm stands before the head.
+        freeze_batch_norm: Whether the trunk's 2D BatchNorms keep their statistics and weights.
+        freeze_patch_embedding: Whether the trunk's ``patch_embed`` keeps its weights.
+
+    Attributes:
+        trunk_input: Scaling and cropping of images that the trunk was made for.
 
     Raises:
-        InputError: There is no such model, its weights cannot be loaded, or it does not take
-            images of that size.
+        InputError: There is no such model, its weights cannot be loaded, it does not take images of
+            that size, it has no map of features to pool, or no patch embedding to freeze.
     """
 
     mean: Tensor
@@ -75,31 +56,97 @@ class Embedder(nn.Module):
         embedding_dim: int,
         channels: int,
         image_size: int,
+        weights: Path | None = None,
+        pooling: str = "default",
+        head_layer_norm: bool = False,
+        freeze_batch_norm: bool = False,
+        freeze_patch_embedding: bool = False,
     ) -> None:
         super().__init__()
         trunk = create_trunk(
-            backbone, pretrained=pretrained, channels=channels, image_size=image_size
+            backbone,
+            pretrained=pretrained,
+            channels=channels,
+            image_size=image_size,
+            weights=weights,
         )
+        self.trunk_input: TrunkInput = resolve_input(trunk)
+        if freeze_batch_norm:
+            trunk = freeze_batch_norm_2d(trunk)
+        if freeze_patch_embedding:
+            _patch_embedding(trunk, backbone).requires_grad_(False)
         width = feature_width(trunk, backbone=backbone, channels=channels, image_size=image_size)
         self.trunk = trunk
+        self.pooling: nn.Module | None = None
+        if pooling != "default":
+            width = map_width(trunk, backbone=backbone, channels=channels, image_size=image_size)
+            self.pooling = build_pooling(pooling)
+        self.head_norm = nn.LayerNorm(width) if head_layer_norm else nn.Identity()
         self.head = nn.Linear(width, embedding_dim)
-        self.trunk_input = TrunkInput.of(trunk)
-        self.register_buffer(
-            "mean", _per_channel(self.trunk_input.mean, channels), persistent=False
-        )
-        self.register_buffer("std", _per_channel(self.trunk_input.std, channels), persistent=False)
+        self._trained = [each for each in trunk.parameters() if each.requires_grad]
+        self._trunk_held = False
+        mean, std = self.trunk_input.mean, self.trunk_input.std
+        self.register_buffer("mean", _per_channel(mean, channels), persistent=False)
+        self.register_buffer("std", _per_channel(std, channels), persistent=False)
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
         """Embed B x C x S x S images in [0, 1] as B x D unit vectors."""
-        return nn.functional.normalize(self.head(self.features(images)), dim=1)
+        return nn.functional.normalize(self.head(self.head_norm(self.features(images))), dim=1)
 
     def features(self, images: Tensor) -> Tensor:
-        """Map B x C x S x S images in [0, 1] to the B x F float32 features of the trunk."""
+        """Return the B x F pooled features of B x C x S x S images in [0, 1]."""
         scaled = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         with _half_precision(images.device):
-            features: Tensor = self.trunk(scaled)
-        return features.to(self.head.weight.dtype)
+            found = self.trunk(scaled) if self.pooling is None else feature_map(self.trunk, scaled)
+        precise: Tensor = found.to(self.head.weight.dtype)
+        return precise if self.pooling is None else self.pooling(precise)
+
+    def hold_trunk(self, held: bool) -> None:
+        """Freeze the trunk, or let it be trained again but for what is frozen for good.
+
+        While it is held, it computes as in evaluation, whatever `train` says, and keeps no graph.
+        """
+        self._trunk_held = held
+        for parameter in self._trained:
+            parameter.requires_grad_(not held)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "Embedder":
+        """Set the training mode, of the trunk too unless it is held."""
+        super().train(mode)
+        if self._trunk_held:
+            self.trunk.eval()
+        return self
+
+
+def build_embedder(config: TrialConfig, *, channels: int, image_size: int) -> Embedder:
+    """Return the model of a trial, for images of so many channels and pixels a side.
+
+    Raises:
+        InputError: As `Embedder`.
+    """
+    return Embedder(
+        backbone=config.backbone,
+        pretrained=config.pretrained,
+        embedding_dim=config.embedding_dim,
+        channels=channels,
+        image_size=image_size,
+        weights=config.weights,
+        pooling=config.pooling,
+        head_layer_norm=config.head_layer_norm,
+        freeze_batch_norm=config.freeze_batch_norm,
+        freeze_patch_embedding=config.freeze_patch_embedding,
+    )
+
+
+def _patch_embedding(trunk: nn.Module, backbone: str) -> nn.Module:
+    found = getattr(trunk, "patch_embed", None)
+    if not isinstance(found, nn.Module):
+        raise InputError(
+            f"{backbone!r} has no patch embedding to freeze", field="freeze_patch_embedding"
+        )
+    return found
 
 
 def _half_precision(device: torch.device) -> torch.autocast:

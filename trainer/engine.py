@@ -12,15 +12,16 @@ from objectives import Calibration
 from trainer.config import TrialConfig
 from trainer.data import Split, SplitDataset
 from trainer.device_images import to_device
-from trainer.embedder import Embedder
+from trainer.embedder import build_embedder
 from trainer.embedding_loss import build_loss
 from trainer.errors import TrialFailed
 from trainer.gradient_cache import backward_in_micro_batches
 from trainer.image_batches import ImageBatch, ImageBatches, evaluation_crop
 from trainer.measurement import Measurement
-from trainer.optim import build_optimizer, build_schedule
+from trainer.optim import build_optimizer, build_schedule, clip_gradients
 from trainer.sampler import ClassBalancedBatches
 from trainer.split_score import score_split
+from trainer.step_plan import plan_steps
 
 __all__ = ["TrainingRun", "train"]
 
@@ -28,7 +29,7 @@ _EMBED_BATCH = 256
 
 
 class TrainingRun:
-    """The training of one configuration, an epoch at a time.
+    """The training of one configuration, from one measured epoch to the next.
 
     Under the same configuration, data, device and number of threads the course is the same on a
     CPU, whatever ran before in the process, and also when it is interrupted by `state_dict` and
@@ -67,10 +68,8 @@ class TrainingRun:
             samples_per_class=config.samples_per_class,
             generator=self._batch_generator,
         )
-        self.embedder = Embedder(
-            backbone=config.backbone,
-            pretrained=config.pretrained,
-            embedding_dim=config.embedding_dim,
+        self.embedder = build_embedder(
+            config,
             channels=data.dataset.images.channels,
             image_size=data.dataset.image_size,
         ).to(device)
@@ -78,17 +77,19 @@ class TrainingRun:
         self._images = ImageBatches(data.dataset.images, device, crop, config)
         self.loss = build_loss(config, num_classes=len(classes), balanced=True).to(device)
         self._optimizer = build_optimizer(self.embedder, self.loss, config)
-        steps = len(self._batches)
-        self._schedule = build_schedule(self._optimizer, config, steps_per_epoch=steps)
+        self._plan = plan_steps(
+            epochs=config.epochs, steps=config.steps, batches=len(self._batches)
+        )
+        self._schedule = build_schedule(self._optimizer, config, self._plan)
 
     def advance(self) -> Measurement:
-        """Train one epoch, then measure on the validation classes.
+        """Train to the next epoch that is measured, and measure on the validation classes.
 
         Raises:
             TrialFailed: The loss or the embeddings are not finite, or the embeddings collapsed.
         """
         started = time.perf_counter()
-        train_loss = self._train_epoch()
+        train_loss = self._train_epochs()
         trained = time.perf_counter()
         metrics = self.score("validation")
         return Measurement(
@@ -130,7 +131,7 @@ class TrainingRun:
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the course depends on."""
         return {
-            "config": self.config.model_dump(),
+            "config": self.config.model_dump(mode="json"),
             "epoch": self.epoch,
             "embedder": self.embedder.state_dict(),
             "loss": self.loss.state_dict(),
@@ -152,16 +153,28 @@ class TrainingRun:
         self._images.generator.set_state(state["augment_generator"])
         torch.set_rng_state(state["torch_generator"])
 
+    def _train_epochs(self) -> float:
+        """Train to the next epoch that is measured; return the mean loss of the steps."""
+        first, total = self.epoch, 0.0
+        while self.epoch == first or not self._is_measured():
+            total += self._train_epoch()
+        return total / (self._plan.end(self.epoch) - self._plan.end(first))
+
+    def _is_measured(self) -> bool:
+        return self.epoch % self.config.evaluate_every == 0 or self.epoch >= self.config.epochs
+
     def _train_epoch(self) -> float:
+        """Train one epoch; return the sum of the steps' losses."""
+        self.embedder.hold_trunk(self.epoch < self.config.head_warmup_epochs)
         self.embedder.train()
-        total = torch.zeros((), device=self._device)
-        for batch, labels in self._labelled(list(self._batches)):
-            total += self._train_step(batch, labels)
         self.epoch += 1
-        mean = float(total) / len(self._batches)
-        if not math.isfinite(mean):
+        total = torch.zeros((), device=self._device)
+        drawn = list(self._batches.take(self._plan.length(self.epoch)))
+        for batch, labels in self._labelled(drawn):
+            total += self._train_step(batch, labels)
+        if not math.isfinite(float(total)):
             raise TrialFailed(f"the training loss is not finite at epoch {self.epoch}")
-        return mean
+        return float(total)
 
     def _labelled(self, batches: Sequence[Tensor]) -> Iterator[tuple[ImageBatch, Tensor]]:
         """Yield batches of these places among the training images, with their labels."""
@@ -172,6 +185,7 @@ class TrainingRun:
     def _train_step(self, batch: ImageBatch, labels: Tensor) -> Tensor:
         self._optimizer.zero_grad()
         loss = self._backward(batch, labels)
+        clip_gradients(self._optimizer, self.config)
         self._optimizer.step()
         self._schedule.step()
         return loss

@@ -33,10 +33,10 @@ def backward_in_micro_batches(
 
     The parts are of equal size, give or take one. A random layer sees the same draws in both
     passes, and afterwards the generators stand as if each part had been embedded once. BatchNorm
-    is the exception to "those of the whole batch": it normalises each part by itself. Its running
-    statistics move once: by the mean of what each part alone would have made of them, weighed by
-    its rows. Other layers that change in a forward pass, such as spectral norm, are not provided
-    for.
+    is the exception to "those of the whole batch": it normalises each part by itself, unless it is
+    frozen, and so no more than a scale and a shift. Its running statistics move once: by the mean
+    of what each part alone would have made of them, weighed by its rows. Other layers that change
+    in a forward pass, such as spectral norm, are not provided for.
 
     Args:
         model: The module that ``embed`` calls, on one device.

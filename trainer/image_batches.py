@@ -10,9 +10,9 @@ from trainer.augment import augmentation_draws, light_augment
 from trainer.config import TrialConfig
 from trainer.data import Dataset, Images
 from trainer.device_images import DeviceImages, to_device
-from trainer.embedder import TrunkInput
 from trainer.prefetch import prefetched
 from trainer.resample import resample
+from trainer.trunk_input import TrunkInput
 from trainer.views import EvaluationCrop, Views, evaluation_views, random_views
 
 __all__ = ["ImageBatch", "ImageBatches", "evaluation_crop"]

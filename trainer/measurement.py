@@ -16,8 +16,8 @@ class Measurement:
         epoch: The rung, counted from 1.
         seed: Seed of the training run.
         split: The classes that were embedded.
-        metrics: The scalars of `objectives.Score`, and ``train_loss`` (mean over the epoch's
-            steps), ``train_seconds`` and ``score_seconds``.
+        metrics: The scalars of `objectives.Score`, and ``train_loss`` (mean over the
+            steps since the measurement before), ``train_seconds`` and ``score_seconds``.
     """
 
     epoch: int

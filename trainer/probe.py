@@ -54,7 +54,7 @@ def probe_trial(
     """Train two steps of a configuration, after one that warms up, and forget them.
 
     Args:
-        config: The configuration; pretrained weights are left out, for they cost nothing.
+        config: The configuration; weights are not loaded, for they cost nothing.
         data: Images, which may be noise, and splits.
         device: The device to train on.
         patience: Seconds that a step may take. Where it would take longer, by the time of a step of
@@ -64,7 +64,9 @@ def probe_trial(
         InputError: As `TrainingRun`.
     """
     with torch.random.fork_rng():
-        return _probe(config.model_copy(update={"pretrained": False}), data, device, patience)
+        return _probe(
+            config.model_copy(update={"pretrained": False, "weights": None}), data, device, patience
+        )
 
 
 def _probe(

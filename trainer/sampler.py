@@ -53,9 +53,16 @@ class ClassBalancedBatches:
         return self._length
 
     def __iter__(self) -> Iterator[Tensor]:
-        """Yield batch_size positions into the labels, batch by batch."""
+        """Yield the batches of an epoch."""
+        return self.take(self._length)
+
+    def take(self, count: int) -> Iterator[Tensor]:
+        """Yield so many batches, batch_size positions into the labels each.
+
+        They begin with a fresh order of the classes, as an epoch does.
+        """
         groups: list[Tensor] = []
-        for _ in range(self._length):
+        for _ in range(count):
             if not groups:
                 groups = self._class_groups()
             yield torch.cat([self._draw(int(label)) for label in groups.pop()])

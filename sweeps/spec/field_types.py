@@ -1,6 +1,7 @@
 """Sampled and fixed fields held against the model of a configuration."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -37,7 +38,7 @@ def typed_parameter(
         InputError: As `typed_value`, two choices are then the same, or the field takes no range.
     """
     where = f"space.{name}"
-    ends = tuple(typed_value(model, where, name, value) for value in parameter.ends)
+    ends = tuple(_scalar(typed_value(model, where, name, value)) for value in parameter.ends)
     if isinstance(parameter, Choices):
         if len(set(ends)) < len(ends):
             raise InputError(f"{list(ends)} must be distinct", field=where)
@@ -48,6 +49,11 @@ def typed_parameter(
     if kind is int and parameter.step is not None and parameter.step % 1:
         raise InputError(f"must be a whole number, not {parameter.step:g}", field=f"{where}.step")
     return parameter
+
+
+def _scalar(value: Any) -> Any:
+    """Return a value as samplers take it: a path as its text."""
+    return str(value) if isinstance(value, Path) else value
 
 
 def check_conditions(

@@ -86,8 +86,8 @@ class Range(_Conditional):
         if self.log and self.step is not None:
             raise ValueError(f"a log range takes no step (here {self.step:g})")
         if self.step is not None:
-            steps = (self.high - self.low) / self.step if 0 < self.step < math.inf else 0.5
-            if abs(steps - round(steps)) > 1e-9:
+            count = (self.high - self.low) / self.step if 0 < self.step < math.inf else 0.5
+            if abs(count - round(count)) > 1e-9:
                 raise ValueError(
                     f"step ({self.step:g}) must be positive and lead from low ({self.low:g}) to "
                     f"high ({self.high:g})"

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-__all__ = ["anchored"]
+__all__ = ["anchored", "anchored_choices"]
 
 
 def anchored(raw: Any, model: Any, folder: Path) -> Any:
@@ -26,3 +26,23 @@ def anchored(raw: Any, model: Any, folder: Path) -> Any:
         if getattr(kind, "__annotations__", None):
             hints |= get_type_hints(kind)  # without metadata: pydantic's FilePath is Path
     return {name: anchored(value, hints.get(name), folder) for name, value in raw.items()}
+
+
+def anchored_choices(raw: dict[Any, Any], model: Any, folder: Path) -> dict[Any, Any]:
+    """Return a raw search space with the relative paths among its choices taken from the folder.
+
+    Args:
+        raw: By field, a list of choices, or a mapping that may have ``choices``.
+        model: The model of the fields.
+        folder: Where relative paths begin.
+    """
+    lists = {key: each["choices"] for key, each in raw.items() if _has_choices(each)}
+    moved = anchored(raw | lists, model, folder)
+    return {
+        key: {**raw[key], "choices": value} if key in lists else value
+        for key, value in moved.items()
+    }
+
+
+def _has_choices(parameter: Any) -> bool:
+    return isinstance(parameter, dict) and "choices" in parameter

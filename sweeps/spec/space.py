@@ -95,8 +95,7 @@ class SearchSpace:
 
         All other fields are as in `controls`, with nothing switched off.
         """
-        combinations = product(*(dict.fromkeys(self.values(name)) for name in names))
-        return [self._variant(dict(zip(names, each, strict=True))) for each in combinations]
+        return [self._variant(values) for values in self.combinations(*names)]
 
     def values(self, name: str) -> Sequence[Any]:
         """Return every value that a field of whole numbers or of choices can have."""
@@ -109,6 +108,29 @@ class SearchSpace:
         else:
             sampled = parameter.choices
         return (*sampled, self._defaults[name]) if parameter.when else sampled
+
+    def combinations(self, *names: str) -> list[dict[str, Any]]:
+        """Return every combination of values that these fields of choices can have together."""
+        conditions = [key for name in names for key in self._conditions(name)]
+        fields = dict.fromkeys([*names, *conditions])
+        found: dict[tuple[Any, ...], None] = {}
+        for values in product(*(self.values(field) for field in fields)):
+            known = dict(zip(fields, values, strict=True))
+            if all(self._possible(name, known) for name in names):
+                found[tuple(known[name] for name in names)] = None
+        return [dict(zip(names, values, strict=True)) for values in found]
+
+    def _conditions(self, name: str) -> Mapping[str, tuple[Scalar, ...]]:
+        return self._parameters[name].when if name in self._parameters else {}
+
+    def _possible(self, name: str, known: Mapping[str, Any]) -> bool:
+        """Whether a field's value is sampled, or where its condition is not met the default."""
+        parameter = self._parameters.get(name)
+        if parameter is None or not parameter.when:
+            return True
+        met = all(known[key] in values for key, values in parameter.when.items())
+        value: Any = known[name]
+        return value in parameter.ends if met else bool(value == self._defaults[name])
 
     def _typed(self, parameters: Mapping[str, Choices | Range]) -> dict[str, Choices | Range]:
         """Check the parameters, and order them by condition, then as the model does.

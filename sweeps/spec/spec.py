@@ -16,7 +16,7 @@ from pydantic_core import PydanticKnownError
 
 from objectives import InputError, Objective, get_objective, objective_pair
 from sweeps.spec.parameters import Parameter
-from sweeps.spec.relative_paths import anchored
+from sweeps.spec.relative_paths import anchored, anchored_choices
 from sweeps.spec.resources import Budget, Resources
 from sweeps.spec.space import SearchSpace
 from sweeps.spec.workload import Workload
@@ -52,8 +52,10 @@ class SweepSpec(StrictModel):
         objectives: Names of two of the workload's objectives; it has a default.
         reference: The hypervolume's reference point, by objective; by default the worst value that
             each can take, beside which small differences of the second hardly count.
+        recipe: One of the workload's recipes, such as published settings: it fills in what
+            neither ``space`` nor ``trial`` names.
         space: Sampled fields of a trial's configuration: a list of choices, or a range.
-        trial: Fixed fields of the configuration.
+        trial: Fixed fields of the configuration, those of the recipe among them.
         scoring: How trials are scored; for metric learning an `objectives.Calibration`.
         budget: Number of trials.
         resources: What one trial holds.
@@ -69,8 +71,9 @@ class SweepSpec(StrictModel):
     data: Annotated[Any, Field(validate_default=True)] = _ABSENT
     objectives: Annotated[tuple[str, str], Field(validate_default=True)] = _DEFAULT_PAIR
     reference: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
+    recipe: str | None = None
     space: dict[str, Parameter]
-    trial: dict[str, Any] = Field(default_factory=dict)
+    trial: Annotated[dict[str, Any], Field(validate_default=True)] = Field(default_factory=dict)
     scoring: Annotated[Any, Field(validate_default=True)] = _ABSENT
     budget: Budget
     resources: Resources = Resources()
@@ -110,6 +113,41 @@ class SweepSpec(StrictModel):
         folder = (info.context or {}).get("folder")
         raw = section if folder is None else anchored(section, model, folder)
         return TypeAdapter(model).validate_python(raw)
+
+    @field_validator("space", "trial", mode="before")
+    @classmethod
+    def _with_anchored_paths(cls, section: Any, info: ValidationInfo) -> Any:
+        folder = (info.context or {}).get("folder")
+        if folder is None or "workload" not in info.data or not isinstance(section, dict):
+            return section
+        config = load_workload(info.data["workload"]).config
+        if info.field_name == "trial":
+            return anchored(section, config, folder)
+        return anchored_choices(section, config, folder)
+
+    @field_validator("recipe", mode="after")
+    @classmethod
+    def _known_recipe(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name is None or "workload" not in info.data:
+            return name
+        names = load_workload(info.data["workload"]).recipes
+        if not names:
+            raise ValueError("this workload has none")
+        if name not in names:
+            raise ValueError(f"there is no recipe {name!r}; there is {', '.join(names)}")
+        return name
+
+    @field_validator("trial", mode="after")
+    @classmethod
+    def _with_recipe(cls, fixed: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if not {"workload", "data", "recipe", "space"} <= info.data.keys():
+            return fixed  # one of which is at fault
+        name, sampled = info.data["recipe"], info.data["space"]
+        if name is None:
+            return fixed
+        recipe = load_workload(info.data["workload"]).recipes[name]
+        fields = recipe(info.data["data"], fixed, sampled)
+        return {key: value for key, value in fields.items() if key not in sampled} | fixed
 
     @field_validator("objectives", mode="before")
     @classmethod

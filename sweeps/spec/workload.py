@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from pydantic import BaseModel
 
@@ -12,6 +12,7 @@ from sweeps.spec.baselines import Baseline
 from sweeps.spec.cache import Cache
 from sweeps.spec.data import Data
 from sweeps.spec.forecast import Forecast
+from sweeps.spec.parameters import Choices, Range
 from sweeps.spec.resources import Resources
 from sweeps.spec.space import SearchSpace
 from sweeps.spec.space_rules import SpaceRules
@@ -20,8 +21,16 @@ from trainer import Measurement, Split
 __all__ = [
     "ControlTrial",
     "PickedTrial",
+    "Recipe",
     "Run",
     "Workload",
+]
+
+
+# From a spec's data section as its model has it, its fixed fields and its sampled ones, to fields
+# of a configuration, as plain JSON data. May raise an InputError.
+Recipe: TypeAlias = Callable[
+    [Any, Mapping[str, Any], Mapping[str, Choices | Range]], Mapping[str, Any]
 ]
 
 
@@ -123,6 +132,8 @@ class Workload:
         scoring: Model, or dataclass, of the spec's ``scoring`` section, every field with a
             default; None where there is none.
         rules: What the space has to keep to; see `SpaceRules`.
+        recipes: By name, what fills in the fields that a spec with that ``recipe`` does not name.
+            Given fields that it has filled in itself, it must say the same again.
         check: Raises an InputError where the data do not suit the space, before a sweep starts.
         baselines: What is scored once before the trials, without training, by name.
         plan: Says what can be said of the trials before any is trained, from the space, the
@@ -141,6 +152,7 @@ class Workload:
     scoring: type[Any] | None = None
     default_objectives: tuple[str, ...] = ()
     rules: SpaceRules = field(default_factory=SpaceRules)
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
     check: Callable[[SearchSpace, Data], None] = _any_space
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     plan: Callable[[SearchSpace, Any, Cache, Resources], Forecast] | None = None

@@ -21,24 +21,29 @@ def course(trial: TrainingRun, epochs: int) -> list[tuple[int, dict[str, float]]
     return found
 
 
-@pytest.mark.parametrize(
-    ("loss", "micro_batch_size"),
-    [("smooth_ap", None), ("proxy_anchor", None), ("arcface", None), ("proxy_anchor", 6)],
-)
+COURSES: list[dict[str, Any]] = [
+    {"loss": "smooth_ap"},
+    {"loss": "proxy_anchor"},
+    {"loss": "arcface"},
+    {"loss": "proxy_anchor", "micro_batch_size": 6},
+    {"head_warmup_epochs": 1, "clip_norm": 0.1},
+    {"head_warmup_epochs": 3, "clip_value": 1e-3, "freeze_batch_norm": True},
+    {
+        "optimizer": "sgd",
+        "schedule": "step",
+        "step_epochs": [1, 3],
+        "trunk_learning_rate_factor": 3,
+    },
+    {"optimizer": "adam", "schedule": "constant", "pooling": "gem", "head_layer_norm": True},
+    {"steps": 7, "warmup_epochs": 1.5},
+]
+
+
+@pytest.mark.parametrize("changes", COURSES, ids=lambda changes: "-".join(changes))
 def test_a_resumed_trial_takes_the_same_course(
-    loss: str,
-    micro_batch_size: int | None,
-    make_config: MakeConfig,
-    make_trial: MakeRun,
-    tmp_path: Path,
+    changes: dict[str, Any], make_config: MakeConfig, make_trial: MakeRun, tmp_path: Path
 ) -> None:
-    config = make_config(
-        loss=loss,
-        micro_batch_size=micro_batch_size,
-        epochs=4,
-        augmentation="light",
-        horizontal_flip=True,
-    )
+    config = make_config(epochs=4, augmentation="light", horizontal_flip=True, **changes)
 
     def fresh() -> TrainingRun:
         trial = make_trial(config)
@@ -61,6 +66,30 @@ def test_a_resumed_trial_takes_the_same_course(
         state, copy = module.state_dict(), other.state_dict()
         assert list(state) == list(copy)
         assert all(torch.equal(state[name], copy[name]) for name in state)
+
+
+def test_a_run_that_is_not_measured_every_epoch(
+    make_config: MakeConfig, make_trial: MakeRun, tmp_path: Path
+) -> None:
+    config = make_config(epochs=5, evaluate_every=2, steps=12, head_warmup_epochs=1)
+    whole, interrupted = make_trial(config), make_trial(config)
+    expected = course(whole, 3)
+    assert [epoch for epoch, _ in expected] == [2, 4, 5]
+    course(interrupted, 1)
+    save_checkpoint(interrupted, tmp_path)
+    resumed = make_trial(config)
+    load_checkpoint(resumed, tmp_path)
+    assert course(resumed, 2) == expected[1:]
+
+
+def test_weights_from_a_file_are_part_of_the_configuration(
+    make_config: MakeConfig, make_trial: MakeRun, tmp_path: Path
+) -> None:
+    torch.save(make_trial(make_config(seed=3)).embedder.trunk.state_dict(), tmp_path / "trunk.pt")
+    config = make_config(weights=tmp_path / "trunk.pt")
+    trial = make_trial(config)
+    save_checkpoint(trial, tmp_path)
+    load_checkpoint(make_trial(config), tmp_path)
 
 
 @pytest.mark.parametrize("changes", [{"seed": 1}, {"epochs": 3}, {"margin_positive": 0.8}])

@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -84,6 +85,19 @@ def test_every_number_is_bounded_below() -> None:
         ("micro_batch_size", 2),
         ("micro_batch_size", 2.5),
         ("augmentation", "heavy"),
+        ("crop_scale_min", 1.5),
+        ("crop_ratio_max", 0.9),
+        ("pooling", "max"),
+        ("optimizer", "lion"),
+        ("momentum", 1),
+        ("schedule", "linear"),
+        ("step_factor", 0),
+        ("trunk_learning_rate_factor", 0),
+        ("clip_norm", 0),
+        ("clip_value", -1),
+        ("steps", 0),
+        ("evaluate_every", 0),
+        ("head_warmup_epochs", -1),
         ("seed", 2**63),
     ],
 )
@@ -94,6 +108,20 @@ def test_values_out_of_range_are_refused(name: str, value: object) -> None:
 @pytest.mark.parametrize("size", [None, 3, 7, 128, 4000])
 def test_a_micro_batch_need_not_divide_the_batch(size: int | None) -> None:
     assert TrialConfig(micro_batch_size=size).micro_batch_size == size
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"steps": 9}, "steps (9) must be at least epochs (10)"),
+        ({"schedule": "step"}, "schedule step needs step_epochs"),
+        ({"pretrained": True, "weights": "a.pt"}, "pretrained and weights are both set; "),
+    ],
+)
+def test_what_does_not_go_together(changes: dict[str, object], said: str) -> None:
+    where, message = refusal(**changes)
+    assert where == ()
+    assert said in message
 
 
 def test_a_control_has_both_weights_at_zero() -> None:
@@ -110,7 +138,9 @@ def test_the_tables_name_fields() -> None:
 
 
 def test_a_configuration_cannot_be_changed_and_survives_a_dump() -> None:
-    config = TrialConfig(margin_positive=0.8, loss="arcface", seed=3)
+    config = TrialConfig(
+        margin_positive=0.8, loss="arcface", seed=3, weights=Path("a.pt"), step_epochs=(2, 3)
+    )
     with pytest.raises(ValidationError, match="frozen"):
         config.seed = 4  # type: ignore[misc]
     assert TrialConfig.model_validate(config.model_dump()) == config

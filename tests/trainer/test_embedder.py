@@ -173,3 +173,41 @@ def test_on_cuda_the_trunk_computes_in_half_precision_and_embeddings_are_float32
     assert found.dtype == torch.float32
     assert torch.allclose(found.norm(dim=1).cpu(), torch.ones(3), atol=1e-6)
     assert (found.cpu() * expected).sum(1).min() > 0.99
+
+
+def test_a_layer_norm_before_the_head() -> None:
+    torch.manual_seed(0)
+    model = Embedder(
+        backbone="test_resnet",
+        pretrained=False,
+        embedding_dim=5,
+        channels=1,
+        image_size=32,
+        head_layer_norm=True,
+    ).eval()
+    assert model.state_dict()["head_norm.weight"].shape == (96,)
+    features = model.features(images())
+    centred = features - features.mean(1, keepdim=True)
+    scaled = centred / (centred.square().mean(1, keepdim=True) + 1e-5).sqrt()
+    expected = torch.nn.functional.normalize(model.head(scaled), dim=1)
+    assert torch.allclose(model(images()), expected, atol=1e-5)
+
+
+def test_frozen_batch_norms_keep_statistics_and_weights() -> None:
+    torch.manual_seed(0)
+    model = Embedder(
+        backbone="test_efficientnet",
+        pretrained=False,
+        embedding_dim=5,
+        channels=1,
+        image_size=32,
+        freeze_batch_norm=True,
+    )
+    before = {name: value.clone() for name, value in model.named_buffers()}
+    assert any(name.endswith("running_mean") for name in before)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in model.modules())
+    training = model.train()(images())
+    training.sum().backward()
+    assert all(torch.equal(before[name], value) for name, value in model.named_buffers())
+    assert torch.allclose(training, model.eval()(images()), atol=1e-6)
+    assert not [name for name, _ in model.named_parameters() if ".bn" in name]

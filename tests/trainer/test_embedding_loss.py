@@ -12,7 +12,15 @@ from torch import Tensor
 
 from objectives import InputError
 from trainer import EmbeddingLoss, TrialConfig, build_loss
-from trainer.losses import LOSSES, LossRecord, LossTable, recall_at_k_loss, smooth_ap_loss, tcm_loss
+from trainer.losses import (
+    LOSSES,
+    LossRecord,
+    LossTable,
+    nt_xent_loss,
+    recall_at_k_loss,
+    smooth_ap_loss,
+    tcm_loss,
+)
 
 from .losses.gradients import gradient
 
@@ -26,6 +34,7 @@ FROZEN = {
     "multi_similarity": 0.754458,
     "contrastive": 1.272061,
     "triplet_margin": 0.047995,
+    "nt_xent": 2.652150,
 }
 TCM_FROZEN = 0.722341
 
@@ -106,6 +115,8 @@ def expected_base(name: str, embeddings: Tensor, labels: Tensor) -> Any:
     if name == "multi_similarity":
         pairs = pml_miners.MultiSimilarityMiner(epsilon=0.1)(embeddings, labels)
         return pml_losses.MultiSimilarityLoss(alpha=3, beta=40, base=0.4)(embeddings, labels, pairs)
+    if name == "nt_xent":
+        return nt_xent_loss(embeddings, labels, temperature=0.2)
     if name == "contrastive":
         return pml_losses.ContrastiveLoss(pos_margin=0.1, neg_margin=1.2)(embeddings, labels)
     triplets = pml_miners.TripletMarginMiner(margin=0.3, type_of_triplets="semihard")(
@@ -129,6 +140,7 @@ CHANGED = {
     "contrastive_positive_margin": 0.1,
     "contrastive_negative_margin": 1.2,
     "triplet_margin": 0.3,
+    "nt_xent_temperature": 0.2,
 }
 
 

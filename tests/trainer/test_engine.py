@@ -17,11 +17,13 @@ from trainer import (
     build_loss,
     train,
 )
+from trainer.image_batches import ImageBatch
 from trainer.losses import LOSSES
 
 from .data.pixels import pixels_of
 from .factories import MakeConfig, MakeData, MakeRun
 from .losses.gradients import gradient
+from .steps import train_on
 
 CLOCKS = {"train_seconds", "score_seconds"}
 CONTROL = {"weight_positive": 0, "weight_negative": 0}
@@ -51,11 +53,6 @@ def first_losses(trial: TrainingRun, steps: int = 4) -> list[float]:
     trial.embedder.train()
     epochs: Iterator[Any] = (batch for _ in range(steps) for batch in trial._batches)
     return [train_on(trial, batch) for batch, _ in zip(epochs, range(steps), strict=False)]
-
-
-def train_on(trial: TrainingRun, places: torch.Tensor) -> float:
-    ((batch, labels),) = trial._labelled([places])
-    return trial._train_step(batch, labels).item()
 
 
 def refilled(trial: TrainingRun, value: float) -> TrainingRun:
@@ -316,6 +313,53 @@ def test_training_stops_where_the_report_says_so(
     assert seen == list(range(1, stop + 1))
 
 
+@pytest.mark.parametrize(
+    ("changes", "epochs", "lengths"),
+    [
+        ({"epochs": 5, "evaluate_every": 2}, [2, 4, 5], [8, 8, 4]),
+        ({"epochs": 4, "evaluate_every": 2}, [2, 4], [8, 8]),
+        ({"epochs": 3, "evaluate_every": 9}, [3], [12]),
+        ({"epochs": 4, "steps": 10}, [1, 2, 3, 4], [2, 3, 3, 2]),
+        ({"epochs": 4, "steps": 10, "evaluate_every": 3}, [3, 4], [8, 2]),
+        ({"epochs": 2, "steps": 3, "batch_size": 8}, [1, 2], [2, 1]),
+    ],
+)
+def test_measured_epochs_and_their_steps(
+    changes: dict[str, Any],
+    epochs: list[int],
+    lengths: list[int],
+    make_config: MakeConfig,
+    make_trial: MakeRun,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trial = make_trial(make_config(**changes))
+    step, losses, found = trial._train_step, list[float](), list[int]()
+
+    def counted(batch: ImageBatch, labels: torch.Tensor) -> torch.Tensor:
+        loss = step(batch, labels)
+        losses.append(loss.item())
+        return loss
+
+    monkeypatch.setattr(trial, "_train_step", counted)
+    for epoch in epochs:
+        losses.clear()
+        measured = trial.advance()
+        assert measured.epoch == trial.epoch == epoch
+        assert measured.metrics["train_loss"] == pytest.approx(sum(losses) / len(losses), rel=1e-6)
+        found.append(len(losses))
+    assert found == lengths
+    assert trial._schedule.last_epoch == trial._plan.steps
+
+
+def test_the_batch_size_does_not_decide_how_long_a_trial_of_steps_trains(
+    make_config: MakeConfig, make_trial: MakeRun
+) -> None:
+    small, large = (make_trial(make_config(steps=6, batch_size=size)) for size in (8, 32))
+    assert small._plan == large._plan
+    batches = list(large._batches.take(3))
+    assert [len(batch) for batch in batches] == [32] * 3
+
+
 def test_the_calibration_is_used(make_config: MakeConfig, data: SplitDataset) -> None:
     def range_of(calibration: Calibration | None) -> tuple[float, float]:
         trial = train(make_config(), data, report=lambda _: False, calibration=calibration)
@@ -522,6 +566,8 @@ def test_a_step_never_waits_for_the_device(
             augmentation=augmentation,
             horizontal_flip=True,
             micro_batch_size=micro_batch_size,
+            clip_value=1,
+            clip_norm=1,
         )
     )
     batches = list(trial._labelled(list(trial._batches)))
@@ -550,6 +596,8 @@ def test_a_step_never_waits_for_a_cuda_device(
             recall_at_k_mixup=True,
             augmentation="light",
             micro_batch_size=micro_batch_size,
+            clip_value=1,
+            clip_norm=1,
         ),
         data,
         device=torch.device("cuda"),

@@ -7,9 +7,9 @@ from torch import Tensor
 from trainer import TrialConfig
 from trainer.augment import augmentation_draws, light_augment
 from trainer.data import Images, TensorImages
-from trainer.embedder import TrunkInput
 from trainer.image_batches import ImageBatches, evaluation_crop
 from trainer.resample import resample
+from trainer.trunk_input import TrunkInput
 from trainer.views import EvaluationCrop, evaluation_views, random_views
 
 from .factories import MakeConfig, MakeData

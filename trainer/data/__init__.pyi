@@ -1,4 +1,4 @@
-from .config import DataConfig, SplitConfig
+from .config import VALIDATION_SHARE, DataConfig, SplitConfig
 from .dataset import Dataset, Images, SplitDataset, TensorImages
 from .load import load_data, outline_data
 from .outline import stand_in_data
@@ -7,6 +7,7 @@ from .split_names import SPLITS, Split
 
 __all__ = [
     "SPLITS",
+    "VALIDATION_SHARE",
     "DataConfig",
     "Dataset",
     "Images",

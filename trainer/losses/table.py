@@ -141,6 +141,18 @@ class _TripletMargin(LossSettings):
         return MinedLoss(_pml_losses().TripletMarginLoss(margin=self.margin), miner)
 
 
+@_loss("nt_xent")
+class _NTXent(LossSettings):
+    """Ermolov et al., CVPR 2022, arXiv 2203.10833, on the sphere: `nt_xent_loss` of ours."""
+
+    temperature: Positive = Field(0.1, description="temperature of the similarities")
+
+    def build(self, sizes: LossSizes) -> nn.Module:  # noqa: ARG002
+        from trainer.losses.nt_xent import NTXentLoss
+
+        return NTXentLoss(temperature=self.temperature)
+
+
 def _pml_losses() -> Any:
     from pytorch_metric_learning import losses
 

@@ -1,25 +1,38 @@
 """Checks of metric learning: what spaces and data have to keep to before a sweep starts."""
 
 from collections.abc import Callable, Sequence
-from itertools import product
-from typing import Any
+from typing import Any, Final
+
+from pydantic import ValidationError
 
 from objectives import InputError
 from sweeps.spec.data import Data
 from sweeps.spec.space import SearchSpace
-from trainer import SplitDataset
+from trainer import SplitDataset, TrialConfig, input_error
 
 __all__ = [
+    "TRUNK_FIELDS",
     "check",
-    "check_backbones",
-    "check_batches",
     "check_classes",
+    "check_models",
+    "check_values",
     "data_facts",
     "most_classes",
 ]
 
+# The fields that decide on a trunk's features, and what these know before any training.
+TRUNK_FIELDS: Final = ("backbone", "pretrained", "weights", "pooling")
+# What a model is made of; each combination of their values must make one.
+_MODEL_FIELDS: Final = (*TRUNK_FIELDS, "freeze_patch_embedding")
 
-def check_batches(values: Callable[[str], Sequence[Any]]) -> None:
+
+def check_values(values: Callable[[str], Sequence[Any]]) -> None:
+    """Refuse values of a space that do not go together, whatever the data."""
+    _check_batches(values)
+    _check_course(values)
+
+
+def _check_batches(values: Callable[[str], Sequence[Any]]) -> None:
     """Refuse batches that do not hold whole classes, or only one."""
     for batch_size in values("batch_size"):
         for samples in values("samples_per_class"):
@@ -37,30 +50,36 @@ def check_batches(values: Callable[[str], Sequence[Any]]) -> None:
                 )
 
 
+def _check_course(values: Callable[[str], Sequence[Any]]) -> None:
+    """Refuse fewer steps than epochs, and a schedule of steps without any."""
+    fewest = min((steps for steps in values("steps") if steps is not None), default=None)
+    if fewest is not None and fewest < max(values("epochs")):
+        raise InputError(
+            f"{fewest} is fewer than epochs ({max(values('epochs'))}); an epoch needs a step",
+            field="steps",
+        )
+    if "step" in values("schedule") and () in values("step_epochs"):
+        raise InputError("step needs step_epochs", field="schedule")
+
+
 def check(space: SearchSpace, data: Data) -> None:
-    """Refuse a backbone that timm lacks or that does not take the images, and too few classes."""
-    images = data.content.dataset.images
-    check_backbones(
-        space, channels=images.channels, size=data.content.dataset.image_size, pretrained=None
-    )
+    """Refuse a model that cannot be made or does not take the images, and too few classes."""
+    dataset = data.content.dataset
+    check_models(space, channels=dataset.images.channels, size=dataset.image_size)
     check_classes(space, data.facts["train_classes"])
 
 
-def check_backbones(
-    space: SearchSpace, *, channels: int, size: int, pretrained: bool | None
-) -> None:
-    """Build each trunk of the space once, with the weights that the space says if None."""
-    from trainer import Embedder
+def check_models(space: SearchSpace, *, channels: int, size: int, loaded: bool = True) -> None:
+    """Build each model of the space once, without weights unless they are to be loaded."""
+    from trainer import build_embedder
 
-    wanted = space.values("pretrained") if pretrained is None else (pretrained,)
-    for backbone, weights in product(space.values("backbone"), wanted):
-        Embedder(
-            backbone=str(backbone),
-            pretrained=bool(weights),
-            embedding_dim=2,
-            channels=channels,
-            image_size=size,
-        )
+    without = {} if loaded else {"pretrained": False, "weights": None}
+    for fields in space.combinations(*_MODEL_FIELDS):
+        try:
+            config = TrialConfig.model_validate({**fields, **without})
+        except ValidationError as error:
+            raise input_error(error) from None
+        build_embedder(config, channels=channels, image_size=size)
 
 
 def check_classes(space: SearchSpace, classes: int) -> None:

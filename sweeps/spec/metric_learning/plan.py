@@ -7,8 +7,8 @@ from objectives import InputError
 from sweeps.spec.cache import Cache
 from sweeps.spec.forecast import Forecast
 from sweeps.spec.metric_learning.checks import (
-    check_backbones,
     check_classes,
+    check_models,
     data_facts,
     most_classes,
 )
@@ -36,7 +36,7 @@ def plan(space: SearchSpace, section: DataConfig, _cache: Cache, resources: Reso
 
     data, missing = _outline(section)
     channels = data.dataset.images.channels if data else _RGB
-    check_backbones(space, channels=channels, size=section.size, pretrained=False)
+    check_models(space, channels=channels, size=section.size, loaded=False)
     if data is not None:
         check_classes(space, data.class_count("train"))
     config = TrialConfig.model_validate(space.controls()[0][1].model_dump())

@@ -1,6 +1,7 @@
 """Record of metric learning as a workload: trials of `trainer`, scored by `objectives`."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from objectives import DEFAULT_OBJECTIVES, OBJECTIVES, Calibration
@@ -8,13 +9,15 @@ from sweeps.spec.baselines import Baseline
 from sweeps.spec.cache import Cache
 from sweeps.spec.controls import ControlRule
 from sweeps.spec.data import Data
-from sweeps.spec.metric_learning.checks import check, check_batches, data_facts
+from sweeps.spec.metric_learning.checks import TRUNK_FIELDS, check, check_values, data_facts
 from sweeps.spec.metric_learning.plan import plan
+from sweeps.spec.metric_learning.recipes import recipe_fields
 from sweeps.spec.resources import Resources
 from sweeps.spec.space_rules import SpaceRules
 from sweeps.spec.workload import ControlTrial, PickedTrial, Run, Workload
 from trainer import (
     ORDERED_FIELDS,
+    RECIPES,
     TCM_FIELDS,
     TCM_WEIGHTS,
     Comparison,
@@ -128,8 +131,6 @@ def _operating_point(trial: PickedTrial) -> OperatingPoint:
     )
 
 
-# The fields that decide on a trunk and what it knows before any training.
-_OF_TRUNK: Final = ("backbone", "pretrained")
 _OFF: Final[Mapping[str, float]] = dict.fromkeys(TCM_WEIGHTS, 0.0)
 
 workload: Final = Workload(
@@ -147,13 +148,14 @@ workload: Final = Workload(
         control=ControlRule(
             off=_OFF, without=frozenset(TCM_FIELDS), each="loss", label="TCM weight 0"
         ),
-        check=check_batches,
+        check=check_values,
     ),
+    recipes={name: partial(recipe_fields, recipe) for name, recipe in RECIPES.items()},
     check=check,
     baselines={
         "raw_pixels": Baseline(label="raw pixels", score=_raw_pixels),
         "untouched_trunk": Baseline(
-            label="untouched trunk", score=_untouched_trunk, fields=_OF_TRUNK
+            label="untouched trunk", score=_untouched_trunk, fields=TRUNK_FIELDS
         ),
     },
     plan=plan,

@@ -54,7 +54,7 @@ def test_a_suggestion_is_a_whole_valid_configuration() -> None:
     for _ in range(CONTROLS + 5):
         suggestion = ask(study)
         config = TrialConfig.model_validate(suggestion.config)
-        assert config.model_dump() == suggestion.config
+        assert config.model_dump(mode="json") == suggestion.config
         assert config.epochs == 2
         assert suggestion.sampled.items() <= suggestion.config.items()
 

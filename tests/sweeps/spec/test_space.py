@@ -234,6 +234,27 @@ def test_conditional_fields_follow_the_sampled_loss() -> None:
     assert space.config(unmet).model_dump()["triplet_margin"] == 0.1
 
 
+def test_combinations_are_those_that_can_be_sampled() -> None:
+    raw: Raw = {
+        "backbone": Choices(choices=("test_resnet", "test_vit", "resnet18")),
+        "pooling": Choices(choices=("gem", "avg_max"), when={"backbone": ("test_resnet",)}),
+        "loss": Choices(choices=LOSSES),
+    }
+    space = SearchSpace(raw, {"pretrained": True})
+    assert space.combinations("backbone", "pretrained", "pooling") == [
+        {"backbone": "test_resnet", "pretrained": True, "pooling": "gem"},
+        {"backbone": "test_resnet", "pretrained": True, "pooling": "avg_max"},
+        {"backbone": "test_vit", "pretrained": True, "pooling": "default"},
+        {"backbone": "resnet18", "pretrained": True, "pooling": "default"},
+    ]
+    pooled = [combination["pooling"] for combination in space.combinations("pooling")]
+    assert sorted(pooled) == ["avg_max", "default", "gem"]
+    sampled = [space.config(space.suggest(Dice(seed))) for seed in range(40)]
+    found = {(c.model_dump()["backbone"], c.model_dump()["pooling"]) for c in sampled}
+    known = space.combinations("backbone", "pooling")
+    assert found == {(c["backbone"], c["pooling"]) for c in known}
+
+
 def test_the_sampler_is_asked_by_type_scale_and_step() -> None:
     dice = Dice(0)
     SearchSpace(

@@ -199,6 +199,18 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
         "must be",
     ),
     (
+        "two sources of weights",
+        {"trial": {"pretrained": True, "weights": "/a.pt"}},
+        "pretrained and weights are both set; weights takes the place of pretrained",
+    ),
+    (
+        "steps",
+        {"trial": {"epochs": 20}, "space": {"steps": [10, 100]}},
+        "steps: 10 is fewer than epochs (20); an epoch needs a step",
+    ),
+    ("schedule", {"space": {"schedule": ["cosine", "step"]}}, "schedule: step needs step_epochs"),
+    ("weights is a number", {"trial": {"weights": 5}}, "trial.weights: must be a path, not 5"),
+    (
         "type",
         {"trial": {"learning_rate": "fast"}},
         "trial.learning_rate: must be a number, not 'fast'",
@@ -283,3 +295,18 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00\x81")
     with pytest.raises(InputError, match=r"binary\.yaml: is not valid YAML \("):
         load_spec(binary)
+
+
+def test_paths_of_trials_start_at_the_spec(tmp_path: Path) -> None:
+    assert load(tmp_path, {"trial": {"weights": "a.pt", "loss": "arcface"}}).trial == {
+        "weights": str(tmp_path / "a.pt"),
+        "loss": "arcface",
+    }
+    when = {"choices": ["a.pt", "/b.pt"], "when": {"backbone": "resnet18"}}
+    choices = [str(tmp_path / "a.pt"), "/b.pt"]
+    for parameter in (["a.pt", "/b.pt"], when):
+        space = {"weights": parameter, "backbone": ["resnet18", "test_vit"]}
+        spec = load(tmp_path, {"space": space})
+        assert list(spec.space["weights"].ends) == choices
+        assert list(spec.search_space().values("weights"))[:2] == choices
+        assert SweepSpec.model_validate(spec.model_dump(mode="json")) == spec
