@@ -33,6 +33,7 @@ from trainer import (
 )
 from trainer.device_images import DeviceImages
 from trainer.image_batches import ImageBatch
+from trainer.inputs import InputBatch
 
 _DEMO: Final = load_spec(Path(__file__).parents[1] / "examples" / "demo.yaml")
 _DEVICE: Final = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -188,7 +189,7 @@ def _trial(data: SplitDataset, **changes: Any) -> TrainingRun:
     return TrainingRun(config, data, device=_DEVICE, calibration=Calibration())
 
 
-def _first_batch(trial: TrainingRun) -> tuple[ImageBatch, Tensor]:
+def _first_batch(trial: TrainingRun) -> tuple[InputBatch, Tensor]:
     """Return the first batch of an epoch, as it is trained on, and its labels."""
     return next(trial._labelled([next(iter(trial._batches))]))
 

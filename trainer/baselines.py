@@ -13,6 +13,7 @@ from trainer.data import Split, SplitDataset
 from trainer.embedder import build_embedder
 from trainer.image_batches import ImageBatches, evaluation_crop
 from trainer.split_score import score_split
+from trainer.trunk_features import TrunkFeatures
 from trainer.views import EvaluationCrop
 
 __all__ = ["pixel_embeddings", "score_raw_pixels", "score_untouched_trunk"]
@@ -20,6 +21,7 @@ __all__ = ["pixel_embeddings", "score_raw_pixels", "score_untouched_trunk"]
 _BATCH: Final = 256
 # Side in pixels up to which raw pixels are compared: 3 072 numbers an image at most.
 _SIDE: Final = 32
+_WHEN: Final = "without training"
 
 
 def score_raw_pixels(
@@ -60,6 +62,10 @@ def score_untouched_trunk(
     images = data.dataset.images
     embedder = build_embedder(config, channels=images.channels, image_size=data.dataset.image_size)
     embedder.to(device).eval()
+    if config.trunk == "frozen":  # which the trials ask for, too
+        features = TrunkFeatures(embedder, data, device=device, config=config)
+        unit = functional.normalize(torch.tensor(features.view(split)), dim=1)
+        return score_split(unit.to(device), data, split, calibration, when=_WHEN)
 
     def embed(views: Tensor) -> Tensor:
         return functional.normalize(embedder.features(views), dim=1)
@@ -108,4 +114,4 @@ def _score(
     images = ImageBatches(data.dataset.images, device, crop, TrialConfig())
     batches = images.evaluation(data.indices(split).split(batch))
     embeddings = torch.cat([embed(each.inputs()) for each in batches])
-    return score_split(embeddings, data, split, calibration, when="without training")
+    return score_split(embeddings, data, split, calibration, when=_WHEN)

@@ -36,6 +36,7 @@ class Embedder(nn.Module):
         head_layer_norm: Whether a LayerNorm stands before the head.
         freeze_batch_norm: Whether the trunk's 2D BatchNorms keep their statistics and weights.
         freeze_patch_embedding: Whether the trunk's ``patch_embed`` keeps its weights.
+        freeze_trunk: Whether the whole trunk, and the pooling, keep theirs.
 
     Attributes:
         trunk_input: Scaling and cropping of images that the trunk was made for.
@@ -61,6 +62,7 @@ class Embedder(nn.Module):
         head_layer_norm: bool = False,
         freeze_batch_norm: bool = False,
         freeze_patch_embedding: bool = False,
+        freeze_trunk: bool = False,
     ) -> None:
         super().__init__()
         trunk = create_trunk(
@@ -81,6 +83,10 @@ class Embedder(nn.Module):
         if pooling != "default":
             width = map_width(trunk, backbone=backbone, channels=channels, image_size=image_size)
             self.pooling = build_pooling(pooling)
+        if freeze_trunk:
+            trunk.requires_grad_(False)
+            if self.pooling is not None:
+                self.pooling.requires_grad_(False)
         self.head_norm = nn.LayerNorm(width) if head_layer_norm else nn.Identity()
         self.head = nn.Linear(width, embedding_dim)
         self._trained = [each for each in trunk.parameters() if each.requires_grad]
@@ -92,7 +98,11 @@ class Embedder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Embed B x C x S x S images in [0, 1] as B x D unit vectors."""
-        return nn.functional.normalize(self.head(self.head_norm(self.features(images))), dim=1)
+        return self.project(self.features(images))
+
+    def project(self, features: Tensor) -> Tensor:
+        """Map B x F features to B x D unit vectors: what the head does."""
+        return nn.functional.normalize(self.head(self.head_norm(features)), dim=1)
 
     def features(self, images: Tensor) -> Tensor:
         """Return the B x F pooled features of B x C x S x S images in [0, 1]."""
@@ -137,6 +147,7 @@ def build_embedder(config: TrialConfig, *, channels: int, image_size: int) -> Em
         head_layer_norm=config.head_layer_norm,
         freeze_batch_norm=config.freeze_batch_norm,
         freeze_patch_embedding=config.freeze_patch_embedding,
+        freeze_trunk=config.trunk == "frozen",
     )
 
 

@@ -16,7 +16,7 @@ from trainer.embedder import build_embedder
 from trainer.embedding_loss import build_loss
 from trainer.errors import TrialFailed
 from trainer.gradient_cache import backward_in_micro_batches
-from trainer.image_batches import ImageBatch, ImageBatches, evaluation_crop
+from trainer.inputs import InputBatch, build_inputs
 from trainer.measurement import Measurement
 from trainer.optim import build_optimizer, build_schedule, clip_gradients
 from trainer.sampler import ClassBalancedBatches
@@ -73,8 +73,9 @@ class TrainingRun:
             channels=data.dataset.images.channels,
             image_size=data.dataset.image_size,
         ).to(device)
-        crop = evaluation_crop(data.dataset, self.embedder.trunk_input)
-        self._images = ImageBatches(data.dataset.images, device, crop, config)
+        self._inputs = build_inputs(self.embedder, data, device=device, config=config)
+        frozen = config.trunk == "frozen"
+        self._embed: Callable[[Tensor], Tensor] = self.embedder.project if frozen else self.embedder
         self.loss = build_loss(config, num_classes=len(classes), balanced=True).to(device)
         self._optimizer = build_optimizer(self.embedder, self.loss, config)
         self._plan = plan_steps(
@@ -125,8 +126,8 @@ class TrainingRun:
         """Embed the images of these indices, N x D, without augmentation."""
         self.embedder.eval()
         parts = indices.split(min(_EMBED_BATCH, self.config.micro_batch_size or _EMBED_BATCH))
-        batches = self._images.evaluation(parts)
-        return torch.cat([self.embedder(batch.inputs()) for batch in batches])
+        batches = self._inputs.evaluation(parts)
+        return torch.cat([self._embed(batch.inputs()) for batch in batches])
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the course depends on."""
@@ -138,7 +139,7 @@ class TrainingRun:
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
             "batch_generator": self._batch_generator.get_state(),
-            "augment_generator": self._images.generator.get_state(),
+            "augment_generator": self._inputs.generator.get_state(),
             "torch_generator": torch.get_rng_state(),
         }
 
@@ -150,7 +151,7 @@ class TrainingRun:
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
         self._batch_generator.set_state(state["batch_generator"])
-        self._images.generator.set_state(state["augment_generator"])
+        self._inputs.generator.set_state(state["augment_generator"])
         torch.set_rng_state(state["torch_generator"])
 
     def _train_epochs(self) -> float:
@@ -176,13 +177,13 @@ class TrainingRun:
             raise TrialFailed(f"the training loss is not finite at epoch {self.epoch}")
         return float(total)
 
-    def _labelled(self, batches: Sequence[Tensor]) -> Iterator[tuple[ImageBatch, Tensor]]:
+    def _labelled(self, batches: Sequence[Tensor]) -> Iterator[tuple[InputBatch, Tensor]]:
         """Yield batches of these places among the training images, with their labels."""
-        images = self._images.training(self._data.train[places] for places in batches)
-        for places, batch in zip(batches, images, strict=True):
+        inputs = self._inputs.training(self._data.train[places] for places in batches)
+        for places, batch in zip(batches, inputs, strict=True):
             yield batch, to_device(self._labels[places], self._device)
 
-    def _train_step(self, batch: ImageBatch, labels: Tensor) -> Tensor:
+    def _train_step(self, batch: InputBatch, labels: Tensor) -> Tensor:
         self._optimizer.zero_grad()
         loss = self._backward(batch, labels)
         clip_gradients(self._optimizer, self.config)
@@ -190,13 +191,12 @@ class TrainingRun:
         self._schedule.step()
         return loss
 
-    def _backward(self, batch: ImageBatch, labels: Tensor) -> Tensor:
+    def _backward(self, batch: InputBatch, labels: Tensor) -> Tensor:
         """Return the loss of a batch, and leave its gradients."""
         size = self.config.micro_batch_size
 
         def embed(rows: slice) -> Tensor:
-            embeddings: Tensor = self.embedder(batch.inputs(rows))
-            return embeddings
+            return self._embed(batch.inputs(rows))
 
         def judge(embeddings: Tensor) -> Tensor:
             loss: Tensor = self.loss(embeddings, labels)

@@ -32,6 +32,16 @@ class ModelConfig(StrictModel):
         "state dict that torch saved), or a folder that holds one, such as a snapshot of the hub; "
         "what it has of a classifier is left out. Relative paths start at the spec's folder",
     )
+    trunk: Literal["trained", "frozen"] = Field(
+        "trained",
+        description="`frozen`: train the head alone, on features that the trunk computes once for "
+        "all trials of a machine (kept in the cache). It wants `pretrained` or `weights`",
+    )
+    views: Annotated[int, Field(ge=1, le=64)] = Field(
+        1,
+        description="of a frozen trunk: the augmented views of each image whose features are kept "
+        "to train on, one of them at a time; 1: what evaluation sees",
+    )
     embedding_dim: Annotated[int, Field(ge=2)] = Field(128, description="D")
     pooling: Literal["default", "gem", "avg_max"] = Field(
         "default",
@@ -51,6 +61,20 @@ class ModelConfig(StrictModel):
     freeze_patch_embedding: bool = Field(
         False, description="keep a transformer's patch embedding as it is loaded"
     )
+
+    @model_validator(mode="after")
+    def _trunk_worth_freezing(self) -> "ModelConfig":
+        untaught = not self.pretrained and self.weights is None and ":" not in self.backbone
+        if self.trunk == "frozen" and untaught:
+            raise InputError(
+                "a frozen trunk needs weights; set pretrained or weights", field="trunk"
+            )
+        if self.views > 1 and self.trunk != "frozen":
+            raise InputError(
+                f"{self.views} views are kept of a frozen trunk only; set trunk: frozen",
+                field="views",
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_source_of_weights(self) -> "ModelConfig":

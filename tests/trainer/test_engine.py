@@ -17,7 +17,7 @@ from trainer import (
     build_loss,
     train,
 )
-from trainer.image_batches import ImageBatch
+from trainer.inputs import InputBatch
 from trainer.losses import LOSSES
 
 from .data.pixels import pixels_of
@@ -111,7 +111,7 @@ def test_the_seed_moves_weights_batches_and_augmentation(
     one, other = (make_trial(make_config(seed=seed)) for seed in (1, 2))
     assert not torch.equal(one.embedder.head.weight, other.embedder.head.weight)
     assert [b.tolist() for b in one._batches] != [b.tolist() for b in other._batches]
-    draws = [torch.rand(3, generator=trial._images.generator) for trial in (one, other)]
+    draws = [torch.rand(3, generator=trial._inputs.generator) for trial in (one, other)]
     assert not torch.equal(*draws)
 
 
@@ -335,7 +335,7 @@ def test_measured_epochs_and_their_steps(
     trial = make_trial(make_config(**changes))
     step, losses, found = trial._train_step, list[float](), list[int]()
 
-    def counted(batch: ImageBatch, labels: torch.Tensor) -> torch.Tensor:
+    def counted(batch: InputBatch, labels: torch.Tensor) -> torch.Tensor:
         loss = step(batch, labels)
         losses.append(loss.item())
         return loss

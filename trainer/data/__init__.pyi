@@ -1,5 +1,6 @@
 from .config import VALIDATION_SHARE, DataConfig, SplitConfig
 from .dataset import Dataset, Images, SplitDataset, TensorImages
+from .decoded import StoredImages
 from .load import load_data, outline_data
 from .outline import stand_in_data
 from .split import split_classes
@@ -14,6 +15,7 @@ __all__ = [
     "Split",
     "SplitConfig",
     "SplitDataset",
+    "StoredImages",
     "TensorImages",
     "load_data",
     "outline_data",
