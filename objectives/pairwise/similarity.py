@@ -27,7 +27,8 @@ __all__ = [
 
 # Precision and threads are settings of the whole process, which a call changes for a while.
 _SETTINGS: Final = RLock()
-_BLOCK_BYTES = 64 * 2**20
+# Of one float64 block; up to five such are held at once.
+_BLOCK_BYTES = 8 * 2**20
 _BLOCK_ROWS: Final = 4096
 # Embeddings that lie closer than this are at one point.
 _EQUAL = 1e-6
@@ -197,7 +198,7 @@ def distances_of(similarity: Tensor) -> Tensor:
 
 
 def query_blocks(queries: Tensor, n: int) -> tuple[Tensor, ...]:
-    """Split queries so that a block of their similarities to n samples takes 64 MiB."""
+    """Split queries so that a block of their similarities to n samples takes 8 MiB."""
     return tuple(queries.split(max(1, _BLOCK_BYTES // (8 * n))))
 
 

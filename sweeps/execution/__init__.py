@@ -1,9 +1,9 @@
 """Execution: sweeps carried out by Ray Tune, and recorded as they go.
 
-Slow to import, for Ray: import it where it is needed.
+Names are imported when they are first asked for, so that an actor, which needs none of them, loads
+no Optuna and no SQLAlchemy.
 """
 
-from sweeps.execution.callback import RunningSweep, SweepCallback
-from sweeps.execution.run import FinishedSweep, run_sweep
+import lazy_loader as lazy
 
-__all__ = ["FinishedSweep", "RunningSweep", "SweepCallback", "run_sweep"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 from dataclasses import asdict, replace
 from typing import Any, cast
 
@@ -107,3 +109,10 @@ def test_what_no_record_can_hold_fails_the_trial_alone(
     )
     assert trainable.step()["failure"] is None
     assert trainable.step() == {"measurement": None, "failure": reason, "done": True}
+
+
+def test_an_actor_loads_nothing_that_only_the_driver_needs() -> None:
+    heavy = "{'optuna', 'sqlalchemy', 'mlflow', 'plotly', 'matplotlib', 'typer'}"
+    code = f"import sys, sweeps.execution.trainable; sys.exit(str({heavy} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.stderr == "set()\n"
