@@ -53,7 +53,7 @@ OWNERS = {
     "torchvision": set(),
     "sklearn": {"trainer/data"},
     "PIL": {"trainer/data"},
-    "filelock": {"trainer/data/decoded"},
+    "filelock": {"trainer", "trainer/data/decoded"},
     "pandas": set(),
     "scipy": {"trainer/data"},
     "pytorch_metric_learning": {"trainer/losses"},

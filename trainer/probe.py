@@ -1,7 +1,7 @@
 """Probe of a configuration: two training steps, timed and measured, without a sweep."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import torch
@@ -11,6 +11,7 @@ from objectives import Calibration, score_embeddings
 from trainer.config import TrialConfig
 from trainer.data import SplitDataset
 from trainer.engine import TrainingRun
+from trainer.image_batches import ImageBatches, evaluation_crop
 from trainer.peak_memory import PeakMemory
 
 __all__ = ["TrialProbe", "probe_trial"]
@@ -30,7 +31,8 @@ class TrialProbe:
         batch_size: Of the steps that were timed: the configuration's, or fewer where a step of
             that would have taken too long.
         step_seconds: Of a step of the configuration's batch size.
-        embed_seconds: For one image to be embedded.
+        embed_seconds: For one image to be embedded; of a frozen trunk, by its head alone.
+        feature_seconds: For the features of one image; of a trained trunk, 0.
         score_seconds: For the embeddings of the validation split to be scored.
         memory: Bytes at the peak of a step on the device: on a CPU those of the whole process, with
             its libraries. None where the batch was too large to be tried.
@@ -40,6 +42,7 @@ class TrialProbe:
     batch_size: int
     step_seconds: float
     embed_seconds: float
+    feature_seconds: float
     score_seconds: float
     memory: int | None
 
@@ -72,6 +75,8 @@ def probe_trial(
 def _probe(
     config: TrialConfig, data: SplitDataset, device: torch.device, patience: float
 ) -> TrialProbe:
+    if config.trunk == "frozen":
+        data = _few(config, data)
     least = config.model_copy(update={"batch_size": 2 * config.samples_per_class})
     scale = config.batch_size / least.batch_size
     run = _begin(least, data, device)
@@ -87,6 +92,7 @@ def _probe(
         batch_size=run.config.batch_size,
         step_seconds=seconds,
         embed_seconds=_time_embedding(run, data, device),
+        feature_seconds=_time_features(run, data, device) if config.trunk == "frozen" else 0.0,
         score_seconds=_time_scoring(config.embedding_dim, data, device),
         memory=memory,
     )
@@ -112,6 +118,24 @@ def _time_embedding(run: TrainingRun, data: SplitDataset, device: torch.device) 
     started = _now(device)
     run.embed(few)
     return (_now(device) - started) / len(few)
+
+
+@torch.inference_mode()
+def _time_features(run: TrainingRun, data: SplitDataset, device: torch.device) -> float:
+    """Return the seconds of an image."""
+    crop = evaluation_crop(data.dataset, run.embedder.trunk_input)
+    images = ImageBatches(data.dataset.images, device, crop, run.config)
+    started = _now(device)
+    for batch in images.evaluation([data.train[:_EMBEDDED]]):
+        run.embedder.features(batch.inputs())
+    return (_now(device) - started) / len(data.train[:_EMBEDDED])
+
+
+def _few(config: TrialConfig, data: SplitDataset) -> SplitDataset:
+    """Return the data with so many training classes as a batch needs."""
+    labels = data.dataset.labels[data.train]
+    classes = labels.unique()[: config.batch_size // config.samples_per_class]
+    return replace(data, train=data.train[torch.isin(labels, classes)])
 
 
 def _time_scoring(width: int, data: SplitDataset, device: torch.device) -> float:

@@ -1,5 +1,6 @@
 """Plan of metric learning: what a dry run can say of trials without training one."""
 
+import math
 from dataclasses import replace
 from typing import Any, Final
 
@@ -83,27 +84,47 @@ def _unknown(data: SplitDataset | None, probe: TrialProbe) -> str:
 
 
 def _seconds(config: TrialConfig, data: SplitDataset, probe: TrialProbe) -> float:
-    """Return the seconds of a trial: of its training steps, and of its measuring."""
+    """Return the seconds of a trial: of its training steps, and of its measuring.
+
+    A frozen trunk's features are not among them: they are computed once for all trials.
+    """
     measuring = len(data.validation) * probe.embed_seconds + probe.score_seconds
-    return config.epochs * (_steps(config, data) * probe.step_seconds + measuring)
+    measured = math.ceil(config.epochs / config.evaluate_every)
+    return _steps(config, data) * probe.step_seconds + measured * measuring
 
 
 def _steps(config: TrialConfig, data: SplitDataset) -> int:
-    return max(1, len(data.train) // config.batch_size)
+    """Return the number of steps of a trial."""
+    return config.steps or config.epochs * max(1, len(data.train) // config.batch_size)
+
+
+def _feature_seconds(config: TrialConfig, data: SplitDataset, probe: TrialProbe) -> float:
+    """Return the seconds that a frozen trunk's features take, once."""
+    images = len(data.train) * config.views + len(data.validation)
+    return images * probe.feature_seconds
 
 
 def _trial_facts(
     config: TrialConfig, data: SplitDataset | None, probe: TrialProbe | None
 ) -> dict[str, Any]:
-    facts: dict[str, Any] = {"backbone": config.backbone, "pretrained": config.pretrained}
+    facts: dict[str, Any] = {"backbone": config.backbone, "trunk": config.trunk}
+    facts["weights"] = _weights(config)
     if probe is not None:
         facts["parameters"] = probe.parameters
     facts |= {"epochs": config.epochs, "batch_size": config.batch_size}
     if data is not None:
-        facts["steps_per_epoch"] = _steps(config, data)
+        facts["steps"] = _steps(config, data)
     if probe is not None:
         facts["step_seconds"] = probe.step_seconds
+        if data is not None and config.trunk == "frozen":
+            facts["features_once_seconds"] = _feature_seconds(config, data, probe)
     return facts
+
+
+def _weights(config: TrialConfig) -> str:
+    if config.weights is not None:
+        return str(config.weights)
+    return "pretrained" if config.pretrained else "random"
 
 
 def _data_facts(section: DataConfig, data: SplitDataset | None) -> dict[str, Any]:
@@ -117,5 +138,5 @@ def _data_facts(section: DataConfig, data: SplitDataset | None) -> dict[str, Any
         for split in ("train", "validation", "test")
     }
     shape = {"image_size": data.dataset.image_size, "channels": images.channels}
-    size = {"decoded_bytes": len(images) * images.channels * section.short_side**2}
+    size = {"decoded_bytes": images.channels * int(images.shapes.prod(1).sum())}
     return facts | shape | size | splits

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
+from safetensors.torch import save_file
 
 from objectives import InputError
 from sweeps import SweepPlan, plan_sweep
@@ -92,10 +94,10 @@ def test_metric_learning_is_timed_here(tmp_path: Path) -> None:
     assert (train["classes"], validation["classes"], document["data"]["images"]) == (5, 3, 1797)
     assert document["data"]["decoded_bytes"] == 1797 * 64
     assert (forecast.unknown, forecast.missing) == ("", None)
-    steps = document["trial"]["steps_per_epoch"]
-    assert steps == train["images"] // 16
+    steps = document["trial"]["steps"]
+    assert steps == 2 * (train["images"] // 16)
     assert forecast.seconds is not None
-    assert forecast.seconds > 2 * steps * document["trial"]["step_seconds"] > 0
+    assert forecast.seconds > steps * document["trial"]["step_seconds"] > 0
     assert forecast.memory is not None
     assert forecast.memory > 50e6
     assert [*tmp_path.iterdir()] == []
@@ -139,3 +141,23 @@ def test_pretrained_weights_are_not_fetched(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("timm.create_model", refuse)
     with pytest.raises(InputError, match="built without weights"):
         made(DIGITS, trial=DIGITS["trial"] | {"pretrained": True})
+
+
+def test_steps_and_measurements_are_those_of_the_budget() -> None:
+    trial = DIGITS["trial"] | {"epochs": 4}
+    every, seldom = (
+        made(DIGITS, trial=trial | changes).document()
+        for changes in ({}, {"evaluate_every": 4, "steps": 6})
+    )
+    assert every["trial"]["steps"] > 6
+    assert seldom["trial"]["steps"] == 6
+    assert seldom["seconds_a_trial"] < every["seconds_a_trial"]
+
+
+def test_features_of_a_frozen_trunk_count_once(tmp_path: Path) -> None:
+    weights = tmp_path / "trunk.safetensors"
+    save_file(timm.create_model("test_resnet", in_chans=1).state_dict(), weights)
+    frozen = {"trunk": "frozen", "backbone": "test_resnet", "weights": str(weights)}
+    facts = made(DIGITS, trial=DIGITS["trial"] | frozen).document()["trial"]
+    assert (facts["trunk"], facts["weights"]) == ("frozen", str(weights))
+    assert facts["features_once_seconds"] > 0
