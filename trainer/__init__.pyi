@@ -13,14 +13,17 @@ from .data import (
     outline_data,
     stand_in_data,
 )
+from .device_memory import CONTEXT_BYTES, bound_memory, is_out_of_memory, release_memory
 from .embedder import Embedder
 from .embedding_loss import EmbeddingLoss, build_loss
 from .engine import TrainingRun, train
 from .errors import TrialFailed
 from .measurement import Measurement
+from .memory_probe import predict_memory
 from .probe import TrialProbe, probe_trial
 from .references import import_object
 from .strict_model import StrictModel
+from .trial_run import TrialRun
 from .tuned_margins import (
     Comparison,
     OperatingPoint,
@@ -33,6 +36,7 @@ from .validation import describe_fault, input_error, one_sentence
 from .yaml_files import load_model, read_yaml
 
 __all__ = [
+    "CONTEXT_BYTES",
     "ORDERED_FIELDS",
     "TCM_FIELDS",
     "TCM_WEIGHTS",
@@ -50,13 +54,16 @@ __all__ = [
     "TrialConfig",
     "TrialFailed",
     "TrialProbe",
+    "TrialRun",
     "TunedData",
     "TunedMargins",
+    "bound_memory",
     "build_loss",
     "check_backbone",
     "describe_fault",
     "import_object",
     "input_error",
+    "is_out_of_memory",
     "keep_freed_memory",
     "load_checkpoint",
     "load_data",
@@ -64,9 +71,11 @@ __all__ = [
     "load_tuned_margins",
     "one_sentence",
     "outline_data",
+    "predict_memory",
     "probe_trial",
     "read_tuned_margins",
     "read_yaml",
+    "release_memory",
     "save_checkpoint",
     "score_raw_pixels",
     "score_untouched_trunk",

@@ -74,6 +74,10 @@ class TrainingRun:
             channels=data.dataset.images.channels,
             image_size=data.dataset.image_size,
         ).to(device)
+        if config.compile_trunk:
+            # A process compiles the same function anew only so many times, then no more.
+            torch.compiler.reset()
+            self.embedder.trunk.compile()
         crop = evaluation_crop(data.dataset, self.embedder.trunk_input)
         self._images = ImageBatches(data.dataset.images, device, crop, config)
         self.loss = build_loss(config, num_classes=len(classes), balanced=True).to(device)

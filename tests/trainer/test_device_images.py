@@ -99,11 +99,15 @@ def test_what_does_not_lie_in_memory_is_copied_batch_by_batch(
     assert found[:, 0, 0, 0].tolist() == [5, 2]
 
 
-@pytest.mark.parametrize(("free", "fits"), [(8 * 288, True), (8 * 288 - 8, False)])
-def test_an_eighth_of_the_free_memory_is_enough(
-    free: int, fits: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("free", "bound", "fits"),
+    [(8 * 288, 1, True), (8 * 288 - 8, 1, False), (8 * 288, 0.5, True), (8 * 288, 0.1, False)],
+)
+def test_an_eighth_of_what_the_process_may_have_is_enough(
+    free: int, bound: float, fits: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 10**12))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 2 * 8 * 288))
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda _: bound)
     held = images()
     assert held.pixels.nbytes == 288
     assert trainer.device_images._fits(held, torch.device("cuda")) is fits
