@@ -129,3 +129,33 @@ def test_cuda_sees_the_same_pixels(fits: bool, monkeypatch: pytest.MonkeyPatch) 
     assert found.is_cuda
     assert views.boxes.is_cuda
     assert torch.equal(found.cpu(), held.pixels[indices])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("fits", [True, False])
+def test_cuda_sees_the_same_windows(fits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer.device_images, "_fits", lambda *_: fits)
+    held, indices = images(), torch.tensor([4, 0, 4, 1])
+    drawn = random_views(
+        held.shapes[indices],
+        scale_min=0.2,
+        ratio_max=2,
+        horizontal_flip=True,
+        generator=torch.Generator().manual_seed(0),
+    )
+    cuda = DeviceImages(held, torch.device("cuda"))
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found, views = cuda.fetch(indices, drawn)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert {found.is_cuda, views.windows.is_cuda, views.boxes.is_cuda, views.mirrored.is_cuda} == {
+        True
+    }
+    for row, index in enumerate(indices.tolist()):
+        top, left, height, width = drawn.windows[row].tolist()
+        expected = held.pixels[index, :, top : top + height, left : left + width]
+        top, left, height, width = views.windows[row].tolist()
+        seen = found[row, :, top : top + height, left : left + width]
+        assert torch.equal(seen.cpu(), expected)

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 import trainer.memory_probe
-from trainer import SplitDataset, TrainingRun, predict_memory
+from objectives import Calibration
+from trainer import SplitDataset, TrainingRun, TrialRun, predict_memory
 
-from .factories import MakeConfig
+from .factories import MakeConfig, MakeData
 
 CPU = torch.device("cpu")
 WEIGHTS, IMAGE = 1000, 10
@@ -34,7 +35,7 @@ class Meter:
         self.peak = WEIGHTS + IMAGE * Meter.most
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def metered(monkeypatch: pytest.MonkeyPatch) -> None:
     begin = TrainingRun.__init__
 
@@ -53,6 +54,7 @@ def metered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer.memory_probe, "PeakMemory", Meter)
 
 
+@pytest.mark.usefixtures("metered")
 @pytest.mark.parametrize(
     ("batch_size", "micro", "at_once"),
     [
@@ -75,6 +77,7 @@ def test_the_line_through_two_steps_meets_the_whole_batch(
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.usefixtures("metered")
 def test_measuring_can_take_the_most(
     make_config: MakeConfig, data: SplitDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,3 +92,23 @@ def test_measuring_can_take_the_most(
     config = make_config(batch_size=64, samples_per_class=8, embedding_dim=16)
     assert predict_memory(config, data, device=CPU) == WEIGHTS + IMAGE * 500
     assert seen == [((48, 16), 48)] * 2
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("micro", [None, 128])
+def test_a_prediction_holds_the_trial(
+    micro: int | None, make_config: MakeConfig, make_data: MakeData
+) -> None:
+    cuda, data = torch.device("cuda"), make_data(size=64, channels=3, per_class=64)
+    config = make_config(
+        backbone="resnet18",
+        batch_size=512,
+        samples_per_class=64,
+        micro_batch_size=micro,
+        epochs=1,
+    )
+    foreseen = predict_memory(config, data, device=cuda) / 2**20
+    taken = TrialRun(config, data, device=cuda, calibration=Calibration()).advance().metrics
+    assert taken["peak_memory_mib"] <= 1.1 * foreseen
+    assert foreseen <= 1.3 * taken["peak_memory_mib"]
