@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -67,15 +68,11 @@ def outline_data(config: DataConfig) -> SplitDataset:
     Raises:
         objectives.InputError: As `load_data`, but for images that cannot be read.
     """
-
-    def noise(listing: Listing) -> Images:
-        return random_images(len(listing.files), channels=3, size=config.short_side)
-
-    return _load(config, noise, None)
+    return _load(config, None, None)
 
 
 def _load(
-    config: DataConfig, images: Callable[[Listing], Images], cache: Path | None
+    config: DataConfig, images: Callable[[Listing], Images] | None, cache: Path | None
 ) -> SplitDataset:
     if config.source is None:
         made = load_glyphs if config.name == "glyphs" else load_digits
@@ -87,12 +84,18 @@ def _load(
         items=listing.items,
         labels=listing.labels,
         class_names=listing.class_names,
-        images=images(listing),
+        images=random_images(len(listing.files), channels=3, size=config.short_side),
         image_size=config.size,
         crop_share=config.crop_share,
     )
     parts = _parts(config, listing)
-    return split_classes(dataset, config.split, parts=parts, queries=listing.queries, cache=cache)
+    split = split_classes(dataset, config.split, parts=parts, queries=listing.queries, cache=cache)
+    # Only now, for what cannot be split need not be decoded.
+    return split if images is None else _with_images(split, images(listing))
+
+
+def _with_images(split: SplitDataset, images: Images) -> SplitDataset:
+    return replace(split, dataset=replace(split.dataset, images=images))
 
 
 def _list(config: DataConfig, source: Path) -> Listing:

@@ -201,3 +201,12 @@ def test_bad_tables(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.csv", [("gone.png", "x")])
     with pytest.raises(InputError, match=r"gone\.png: there is no such file$"):
         load_data(DataConfig(table=table))
+
+
+def test_what_cannot_be_split_is_not_decoded(tmp_path: Path, cache_of_the_test: Path) -> None:
+    folder = fill(tmp_path / "set")
+    for name in CLASSES[3:]:
+        shutil.rmtree(folder / name)
+    with pytest.raises(InputError, match="each part needs at least 2 classes"):
+        load_data(DataConfig(folder=folder))
+    assert not [*cache_of_the_test.iterdir()]
