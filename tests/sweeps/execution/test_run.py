@@ -59,7 +59,7 @@ def test_controls_and_samples_are_recorded_whole(store: Store) -> None:
     assert [trial.config["loss"] for trial in trials[:2]] == ["smooth_ap", "multi_similarity"]
     for trial in trials:
         config = TrialConfig.model_validate(trial.config)
-        assert config.model_dump() == trial.config
+        assert config.model_dump(mode="json") == trial.config
         assert config.is_control is trial.control
         assert (config.embedding_dim, config.batch_size, config.epochs) == (16, 16, 2)
         assert trial.sampled.items() <= trial.config.items()
@@ -95,7 +95,12 @@ def test_the_baselines_are_scored_as_trials_are(tiny: TinySweep, store: Store) -
     pixels, trunk = store.baselines("tiny")
     assert (pixels.name, pixels.label, pixels.fields) == ("raw_pixels", "raw pixels", {})
     assert (trunk.name, trunk.label) == ("untouched_trunk", "untouched trunk")
-    assert trunk.fields == {"backbone": "test_efficientnet_gn", "pretrained": False}
+    assert trunk.fields == {
+        "backbone": "test_efficientnet_gn",
+        "pretrained": False,
+        "weights": None,
+        "pooling": "default",
+    }
     data = load_data(DataConfig(name="digits"))
     config = TrialConfig.model_validate(store.trials("tiny")[0].config)
     settings: dict[str, Any] = {"device": torch.device("cpu"), "calibration": Calibration()}

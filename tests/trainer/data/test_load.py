@@ -198,8 +198,9 @@ def test_bad_tables(tmp_path: Path) -> None:
     (tmp_path / "t.xlsx").write_bytes(b"")
     with pytest.raises(InputError, match=r"t\.xlsx must end in \.csv or \.parquet$"):
         load_data(DataConfig(table=tmp_path / "t.xlsx"))
-    table = write_table(tmp_path / "t.csv", [("gone.png", "x")])
-    with pytest.raises(InputError, match=r"gone\.png: there is no such file$"):
+    rows: Rows = [(f"gone{k}.png", k // 2) for k in range(16)]
+    table = write_table(tmp_path / "t.csv", rows)
+    with pytest.raises(InputError, match=r"gone0\.png: there is no such file$"):
         load_data(DataConfig(table=table))
 
 
