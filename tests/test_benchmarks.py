@@ -1,12 +1,15 @@
 """That the benchmarks run and write what they say; their timings are no tests."""
 
 import json
+import sys
 from functools import partial
 from pathlib import Path
+from threading import Barrier
 
 import pytest
+import torch
 
-from benchmarks import listing, scoring
+from benchmarks import gpu, listing, scoring
 from benchmarks.results import Comparison, publish, time_each
 from objectives import score_embeddings
 from trainer.data.folder import list_folder
@@ -53,6 +56,31 @@ def test_listing_is_held_to_its_bars(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert [(row.ours, row.theirs, row.bar) for row in rows[:2]] == [(2, 30, 1), (3, 1024, 1)]
     assert rows[-1].work == "500 000 images, class folders"
     assert len(rows) == 7
+
+
+def test_a_gpu_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["gpu"])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit, match="needs a CUDA device, and this machine has none"):
+        gpu.main()
+
+
+def test_steps_are_compared_with_a_bare_loop() -> None:
+    tiny = gpu._Work(
+        backbone="test_resnet",
+        batch_size=16,
+        size=32,
+        stored=40,
+        classes=8,
+        images=4,
+        device="cpu",
+        rounds=1,
+    )
+    plain, cropped = gpu.steps(tiny)
+    assert plain.work.startswith("step: test_resnet, 32 px, B = 16, augmentation none (")
+    assert cropped.work.startswith("step: test_resnet, 32 px, B = 16, augmentation standard (")
+    assert plain.theirs == cropped.theirs > 0
+    assert gpu._train(tiny, 1, Barrier(1), 0) > 0
 
 
 def test_results_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

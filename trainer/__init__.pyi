@@ -14,15 +14,18 @@ from .data import (
     outline_data,
     stand_in_data,
 )
+from .device_memory import CONTEXT_BYTES, bound_memory, is_out_of_memory, release_memory
 from .embedder import Embedder, build_embedder
 from .embedding_loss import EmbeddingLoss, build_loss
 from .engine import TrainingRun, train
 from .errors import TrialFailed
 from .measurement import Measurement
+from .memory_probe import predict_memory
 from .probe import TrialProbe, probe_trial
 from .recipes import RECIPES, Recipe, fit_batch, kind_of
 from .references import import_object
 from .strict_model import StrictModel
+from .trial_run import TrialRun
 from .tuned_margins import (
     Comparison,
     OperatingPoint,
@@ -35,6 +38,7 @@ from .validation import describe_fault, input_error, one_sentence
 from .yaml_files import load_model, read_yaml
 
 __all__ = [
+    "CONTEXT_BYTES",
     "ORDERED_FIELDS",
     "RECIPES",
     "TCM_FIELDS",
@@ -55,8 +59,10 @@ __all__ = [
     "TrialConfig",
     "TrialFailed",
     "TrialProbe",
+    "TrialRun",
     "TunedData",
     "TunedMargins",
+    "bound_memory",
     "build_embedder",
     "build_loss",
     "check_backbone",
@@ -64,6 +70,7 @@ __all__ = [
     "fit_batch",
     "import_object",
     "input_error",
+    "is_out_of_memory",
     "keep_freed_memory",
     "kind_of",
     "load_checkpoint",
@@ -72,9 +79,11 @@ __all__ = [
     "load_tuned_margins",
     "one_sentence",
     "outline_data",
+    "predict_memory",
     "probe_trial",
     "read_tuned_margins",
     "read_yaml",
+    "release_memory",
     "save_checkpoint",
     "score_raw_pixels",
     "score_untouched_trunk",

@@ -86,6 +86,11 @@ class TrialConfig(_WithLossSettings):
         "of a second forward pass. BatchNorm normalises each micro-batch by itself, unless it is "
         "frozen. `null`: the whole batch at once",
     )
+    compile_trunk: bool = Field(
+        False,
+        description="compile the trunk (`torch.compile`), for quicker steps after a minute "
+        "or two at the start of each trial",
+    )
     augmentation: Literal["none", "light", "standard"] = Field(
         "light",
         description="`standard` (random resized crop), `light` (of what evaluation sees: shift, "

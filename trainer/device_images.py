@@ -11,8 +11,8 @@ from trainer.views import Views
 
 __all__ = ["DeviceImages", "to_device"]
 
-# Images that take up to this share of a CUDA device's free memory are kept there: several trials
-# may share the device, each in a process of its own.
+# Images that take up to this share of what a process may have of a CUDA device are kept there:
+# several trials may share the device, each in a process of its own.
 _SHARE: Final = 1 / 8
 # One copy for all trials of a process, as long as the images themselves live.
 _RESIDENT: Final[WeakKeyDictionary[TensorImages, dict[torch.device, Tensor]]] = WeakKeyDictionary()
@@ -77,8 +77,9 @@ def to_device(tensor: Tensor, device: torch.device) -> Tensor:
 def _fits(images: TensorImages, device: torch.device) -> bool:
     if device.type != "cuda":
         return False
-    free, _ = torch.cuda.mem_get_info(device)
-    return images.pixels.nbytes <= free * _SHARE or device in _RESIDENT.get(images, {})
+    free, total = torch.cuda.mem_get_info(device)
+    room = min(free, total * torch.cuda.get_per_process_memory_fraction(device))
+    return images.pixels.nbytes <= room * _SHARE or device in _RESIDENT.get(images, {})
 
 
 def _resident(images: TensorImages, device: torch.device) -> Tensor:

@@ -17,7 +17,8 @@ class Measurement:
         seed: Seed of the training run.
         split: The classes that were embedded.
         metrics: The scalars of `objectives.Score`, and ``train_loss`` (mean over the
-            steps since the measurement before), ``train_seconds`` and ``score_seconds``.
+            steps since the measurement before), ``train_seconds`` and ``score_seconds``;
+            of a trial in a sweep `TrialRun`'s as well.
     """
 
     epoch: int

@@ -14,7 +14,7 @@ from trainer.engine import TrainingRun
 from trainer.image_batches import ImageBatches, evaluation_crop
 from trainer.peak_memory import PeakMemory
 
-__all__ = ["TrialProbe", "probe_trial"]
+__all__ = ["TrialProbe", "few_classes", "probe_trial"]
 
 _STEPS: Final = 2
 _EMBEDDED: Final = 64
@@ -76,7 +76,7 @@ def _probe(
     config: TrialConfig, data: SplitDataset, device: torch.device, patience: float
 ) -> TrialProbe:
     if config.trunk == "frozen":
-        data = _few(config, data)
+        data = few_classes(config, data)
     least = config.model_copy(update={"batch_size": 2 * config.samples_per_class})
     scale = config.batch_size / least.batch_size
     run = _begin(least, data, device)
@@ -131,11 +131,11 @@ def _time_features(run: TrainingRun, data: SplitDataset, device: torch.device) -
     return (_now(device) - started) / len(data.train[:_EMBEDDED])
 
 
-def _few(config: TrialConfig, data: SplitDataset) -> SplitDataset:
-    """Return the data with so many training classes as a batch needs."""
+def few_classes(config: TrialConfig, data: SplitDataset) -> SplitDataset:
+    """Return the data with so many training classes as a batch needs, and nothing kept of them."""
     labels = data.dataset.labels[data.train]
     classes = labels.unique()[: config.batch_size // config.samples_per_class]
-    return replace(data, train=data.train[torch.isin(labels, classes)])
+    return replace(data, train=data.train[torch.isin(labels, classes)], cache=None)
 
 
 def _time_scoring(width: int, data: SplitDataset, device: torch.device) -> float:

@@ -50,6 +50,8 @@ class LiveView(SweepCallback):
     def on_sweep_start(self, sweep: RunningSweep) -> None:
         """Begin to show it."""
         self._decoding.close()
+        for note in sweep.notes:
+            self._console.print(note, highlight=False, markup=False, soft_wrap=True)
         self._progress = self._ends.enter_context(
             LiveProgress(
                 self._console,

@@ -48,7 +48,9 @@ def _lines(plan: SweepPlan) -> Iterator[tuple[str, str]]:
     yield from _fact_lines("data", forecast.data)
     yield "time", _time(plan)
     yield "memory", _memory(plan)
-    held = f"a trial holds {plan.resources.cpu} CPUs and {plan.resources.gpu:g} GPUs"
+    gpu = plan.resources.gpu
+    gpus = "what it needs of a GPU" if gpu == "auto" else f"{gpu:g} GPUs"
+    held = f"a trial holds {plan.resources.cpu} CPUs and {gpus}"
     yield "machine", f"{plan.cpus} CPUs, {forecast.gpus} GPUs; {held}"
     for each in plan.first:
         yield f"trial {each.number}", describe_sampled(each.sampled, control=each.control)

@@ -5,17 +5,16 @@ from typing import Any, Final
 
 import ray
 
-from objectives import InputError
 from sweeps.execution.callback import SweepCallback
+from sweeps.execution.last_words import last_words
 from sweeps.execution.opened_data import Surroundings, check_metrics
 from sweeps.spec import PlannedBaseline, SweepSpec, planned_baselines
 from sweeps.store import Store
-from trainer import Split, TrialFailed
+from trainer import Split
 
 __all__ = ["score_baselines"]
 
 _SPLIT: Final[Split] = "validation"
-_LONGEST_REASON: Final = 500
 
 
 def score_baselines(
@@ -46,7 +45,7 @@ def score_baselines(
 
 
 def _begin(planned: PlannedBaseline, spec: SweepSpec, surroundings: Mapping[str, Any]) -> Any:
-    task = _score.options(num_cpus=spec.resources.cpu, num_gpus=spec.resources.gpu)
+    task = _score.options(num_cpus=spec.resources.cpu, num_gpus=spec.resources.gpu_share)
     return task.remote(planned.kind, planned.config.model_dump(mode="json"), surroundings)
 
 
@@ -69,7 +68,7 @@ def _record(store: Store, sweep: str, planned: PlannedBaseline, ended: Any) -> N
     try:
         metrics = ray.get(ended)
     except Exception as error:  # of whatever kind the workload, or Ray, raises
-        reason = _reason(error)
+        reason = last_words(error)
     store.record_baseline(
         sweep,
         planned.number,
@@ -80,13 +79,3 @@ def _record(store: Store, sweep: str, planned: PlannedBaseline, ended: Any) -> N
         metrics=metrics,
         reason=reason,
     )
-
-
-def _reason(error: Exception) -> str:
-    """Return one line on what went wrong in the task."""
-    cause = getattr(error, "cause", None)
-    if cause is None:  # Ray's own, such as of a process that died
-        return " ".join(f"the process died: {error}".split())[:_LONGEST_REASON]
-    said = str(cause).strip().partition("\n")[0]
-    known = isinstance(cause, TrialFailed | InputError)
-    return (said if known else f"{type(cause).__name__}: {said}")[:_LONGEST_REASON]

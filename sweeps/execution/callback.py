@@ -17,12 +17,14 @@ class RunningSweep:
         store: The record; to be read only.
         objectives: Its two objectives.
         total: Number of its trials, controls included.
+        notes: Sentences on how it is carried out here, none where there is nothing to say.
     """
 
     name: str
     store: Store
     objectives: tuple[Objective, Objective]
     total: int
+    notes: tuple[str, ...] = ()
 
 
 class SweepCallback:

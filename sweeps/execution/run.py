@@ -11,8 +11,11 @@ from ray import tune
 from sweeps.execution.baselines import score_baselines
 from sweeps.execution.callback import RunningSweep, SweepCallback
 from sweeps.execution.cluster import check_address, ray_cluster
+from sweeps.execution.gpu_notes import gpu_notes
+from sweeps.execution.packing import found_demand, packed
 from sweeps.execution.provenance import provenance_of
 from sweeps.execution.recorder import Recorder
+from sweeps.execution.recycler import Recycler
 from sweeps.execution.searcher import StudySearcher
 from sweeps.execution.trainable import TrialTrainable
 from sweeps.home import Home
@@ -79,11 +82,15 @@ def run_sweep(
     data = _open_data(spec, folder, callbacks)
     spec.kind.check(spec.search_space(), data)
     # The store comes last: what cannot start leaves no file.
-    with ray_cluster(address, spec.resources), Store.open(store_url or home.store_url) as store:
+    with ExitStack() as stack:
+        stack.enter_context(ray_cluster(address, spec.resources))
+        demand = found_demand(spec, _surroundings(spec, data, folder))
+        spec = packed(spec, demand)
+        store = stack.enter_context(Store.open(store_url or home.store_url))
         store.create_sweep(
             spec.name,
             spec=spec.model_dump(mode="json", by_alias=True),
-            provenance=provenance_of(data),
+            provenance=provenance_of(data, demand),
             objectives=spec.objective_records(),
         )
         mirror = MlflowMirror(
@@ -94,7 +101,8 @@ def run_sweep(
             artifact_root=None if is_server(tracking) else home.artifacts,
         )
         with MirrorThread(mirror) as mirroring, _final_state(store, spec.name):
-            _tune(spec, _surroundings(spec, data, folder), store, home, callbacks)
+            notes = gpu_notes(spec, demand, here=address in (None, "local"))
+            _tune(spec, _surroundings(spec, data, folder), store, home, callbacks, notes)
         ranked = ranked_trials(store, spec.name)
         error = mirroring.last_error
         return FinishedSweep(
@@ -142,6 +150,7 @@ def _tune(
     store: Store,
     home: Home,
     callbacks: Sequence[SweepCallback],
+    notes: tuple[str, ...],
 ) -> None:
     """Score the baselines, then run the trials."""
     study = Study(
@@ -151,7 +160,11 @@ def _tune(
         sampler=make_sampler(spec.sampler, seed=spec.seed),
     )
     running = RunningSweep(
-        name=spec.name, store=store, objectives=spec.objective_records(), total=study.total
+        name=spec.name,
+        store=store,
+        objectives=spec.objective_records(),
+        total=study.total,
+        notes=notes,
     )
     with _watched(callbacks, running):
         score_baselines(spec, surroundings, store, callbacks)
@@ -166,7 +179,7 @@ def _tune(
             resources_per_trial=spec.resources.model_dump(),
             reuse_actors=True,
             trial_dirname_creator=lambda trial: f"{trial.config['number']:04d}",
-            callbacks=[Recorder(store, spec.name, spec.kind, callbacks)],
+            callbacks=[Recorder(store, spec.name, spec.kind, callbacks), Recycler()],
             storage_path=str(home.ray),
             raise_on_failed_trial=False,
             verbose=0,

@@ -1,6 +1,6 @@
 """Trials as Ray runs them: actors that are reused for trial after trial."""
 
-from typing import Any
+from typing import Any, Final
 
 from ray import tune
 
@@ -11,6 +11,10 @@ from trainer import Measurement, TrialFailed
 
 __all__ = ["TrialTrainable"]
 
+# By so many bytes a process may hold more of a GPU than after its first trial: libraries come to
+# need workspaces of other sizes, and what is left lies in pieces.
+_TOLERATED: Final = 2**28
+
 
 class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     """Trains one configuration; each step is a rung and returns its measurement.
@@ -18,8 +22,13 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     The configuration is the searcher's suggestion plus ``workload``, ``data``, ``fingerprint``,
     ``cache``, ``scoring``, ``objectives`` (their names) and ``resources``.
     A result is ``{"measurement": Measurement | None, "failure": str | None, "done": bool}``: a
-    trial that cannot be scored ends with its reason, and the actor lives on.
+    trial that cannot be scored ends with its reason, and the actor lives on. Where the process has
+    come to hold more than it did after its first trial, the last result of a trial says
+    ``worn_out`` (`sweeps.execution.recycler.Recycler`).
     """
+
+    _run: Run | None = None
+    _held_at_first: int | None = None
 
     def setup(self, config: dict[str, Any]) -> None:
         """Prepare the process, and begin the first trial."""
@@ -33,7 +42,13 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train to the next rung and measure."""
+        """Train to the next rung and measure; with the last one, let go of the run."""
+        result = self._advance()
+        if result["done"] and self._is_worn_out():
+            result["worn_out"] = True
+        return result
+
+    def _advance(self) -> dict[str, Any]:
         try:
             measurement = self._started().advance()
             self._check(measurement)
@@ -43,9 +58,18 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         return {"measurement": measurement, "failure": None, "done": done}
 
     def _begin(self, config: dict[str, Any]) -> None:
+        if self._run is not None:  # of a trial that was stopped before its last epoch
+            self._is_worn_out()
         self._config = config
-        self._run: Run | None = None
         self._epoch = 0
+
+    def _is_worn_out(self) -> bool:
+        """Let go of the run; say whether the process holds much more than after the first."""
+        self._run = None
+        held = Surroundings(self._config).workload.release()
+        if self._held_at_first is None:
+            self._held_at_first = held
+        return held > self._held_at_first + _TOLERATED
 
     def _check(self, measurement: Measurement) -> None:
         """Refuse what a workload of any origin may hand over and the record cannot hold."""

@@ -27,7 +27,7 @@ class SweepPlan:
         resources: What a trial holds.
         cpus: CPUs of this machine.
         at_once: Trials at a time; None where this machine cannot hold one, or is not where they
-            are to run.
+            are to run, or where a probe is to find it out.
         forecast: What the workload foresees.
     """
 
@@ -124,6 +124,8 @@ def _first(spec: SweepSpec, count: int) -> tuple[Suggestion, ...]:
 
 def _at_once(spec: SweepSpec, cpus: int, gpus: int) -> int | None:
     held = spec.resources
+    if held.gpu == "auto":
+        return None
     most = [cpus // held.cpu, spec.budget.max_concurrent or cpus, spec.budget.trials]
     if held.gpu:
         most.append(int(gpus / held.gpu))

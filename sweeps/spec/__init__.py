@@ -5,6 +5,7 @@ from sweeps.spec.cache import Cache
 from sweeps.spec.controls import ControlRule
 from sweeps.spec.data import Data
 from sweeps.spec.forecast import Forecast
+from sweeps.spec.memory import MemoryDemand
 from sweeps.spec.parameters import Choices, Parameter, Range, Scalar, Suggest
 from sweeps.spec.resources import Budget, Resources
 from sweeps.spec.space import SearchSpace
@@ -28,6 +29,7 @@ __all__ = [
     "ControlTrial",
     "Data",
     "Forecast",
+    "MemoryDemand",
     "Parameter",
     "PickedTrial",
     "PlannedBaseline",

@@ -41,7 +41,7 @@ class PlannedBaseline:
         kind: Its key among the workload's baselines.
         name: The key, and from the second of a kind on its place: ``untouched_trunk_2``.
         label: What people call it; where there are several of a kind, with what tells them apart.
-        fields: The fields that it depends on, with their values.
+        fields: The fields that it depends on, with their values as plain JSON data.
         config: A configuration that has them.
     """
 
@@ -71,6 +71,6 @@ def _of(kind: str, baseline: Baseline, space: SearchSpace) -> Iterator[dict[str,
             "kind": kind,
             "name": kind if place == 1 else f"{kind}_{place}",
             "label": f"{baseline.label} ({telling})" if telling else baseline.label,
-            "fields": values,
+            "fields": config.model_dump(mode="json", include={*values}),
             "config": config,
         }

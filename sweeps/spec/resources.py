@@ -1,13 +1,15 @@
 """Budget and resources: how much is tried, and what each trial holds."""
 
-from typing import Annotated
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, field_validator, model_validator
 
 from objectives import InputError
 from trainer import StrictModel
 
 __all__ = ["Budget", "Resources"]
+
+_Gpus: Final[TypeAdapter[float]] = TypeAdapter(Annotated[float, Field(ge=0, allow_inf_nan=False)])
 
 
 class Budget(StrictModel):
@@ -27,14 +29,26 @@ class Resources(StrictModel):
 
     Attributes:
         cpu: CPUs; a trial of metric learning computes with as many threads.
-        gpu: GPUs, fractions allowed; with 0 the trial trains on the CPU.
+        gpu: GPUs, fractions allowed; with 0 the trial trains on the CPU. ``auto``: as large a part
+            of one as the most demanding trial needs, which a probe finds out before the sweep.
     """
 
     cpu: Annotated[int, Field(ge=1)] = 1
-    gpu: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    gpu: float | Literal["auto"] = 0.0
+
+    # By hand: what is wrong with one of two types, pydantic says once for each of them.
+    @field_validator("gpu", mode="plain")
+    @classmethod
+    def _number_or_auto(cls, value: Any) -> Any:
+        return value if value == "auto" else _Gpus.validate_python(value)
 
     @model_validator(mode="after")
     def _whole_above_one(self) -> "Resources":
-        if self.gpu > 1 and self.gpu % 1:
+        if self.gpu_share > 1 and self.gpu_share % 1:
             raise InputError(f"gpu ({self.gpu:g}) must be a whole number where it exceeds 1")
         return self
+
+    @property
+    def gpu_share(self) -> float:
+        """GPUs of a trial; one where that is still to be found out."""
+        return 1.0 if self.gpu == "auto" else self.gpu

@@ -164,6 +164,11 @@ class SweepSpec(StrictModel):
         unknown = [name for name in self.reference if name not in self.objectives]
         if unknown:
             raise InputError("is not among the objectives", field=f"reference.{unknown[0]}")
+        if self.resources.gpu == "auto" and self.kind.memory is None:
+            raise InputError(
+                "this workload cannot foresee what a trial takes; give a number",
+                field="resources.gpu",
+            )
         if not self.space:
             raise InputError("there is nothing to sample", field="space")
         self.search_space()

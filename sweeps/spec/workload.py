@@ -12,6 +12,7 @@ from sweeps.spec.baselines import Baseline
 from sweeps.spec.cache import Cache
 from sweeps.spec.data import Data
 from sweeps.spec.forecast import Forecast
+from sweeps.spec.memory import MemoryDemand
 from sweeps.spec.parameters import Choices, Range
 from sweeps.spec.resources import Resources
 from sweeps.spec.space import SearchSpace
@@ -110,6 +111,10 @@ def _no_preparation(_resources: Resources) -> None:
     """Prepare nothing."""
 
 
+def _nothing_held() -> int:
+    return 0
+
+
 def _any_space(_space: SearchSpace, _data: Data) -> None:
     """Refuse nothing."""
 
@@ -139,6 +144,12 @@ class Workload:
         plan: Says what can be said of the trials before any is trained, from the space, the
             ``data`` section, where decoded data would lie, and what a trial holds; it writes
             nothing. None where that is nothing.
+        memory: Foresees what the most demanding trial of a space takes of a GPU, from the space,
+            the data, and what a trial holds; called once, in a process like a trial's that has a
+            whole GPU to itself, where a spec says ``resources.gpu: auto``. None where it cannot.
+        release: Called in the process of trials at the end of each, when nothing refers to its run
+            any more: gives back what the run took, and returns the bytes that the process still
+            holds on its GPU. Where that grows from trial to trial, the process is replaced.
         export: Makes the file that ``sweeps export`` writes; None where there is none.
     """
 
@@ -156,6 +167,8 @@ class Workload:
     check: Callable[[SearchSpace, Data], None] = _any_space
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     plan: Callable[[SearchSpace, Any, Cache, Resources], Forecast] | None = None
+    memory: Callable[[SearchSpace, Data, Resources], MemoryDemand] | None = None
+    release: Callable[[], int] = _nothing_held
     export: Callable[[PickedTrial], BaseModel] | None = None
 
     def __post_init__(self) -> None:

@@ -106,3 +106,20 @@ def test_what_cannot_be_scored_says_so(make_data: MakeData) -> None:
     alike = replace(data, dataset=replace(data.dataset, images=TensorImages(pixels=blank)))
     with pytest.raises(TrialFailed, match=r"^embeddings collapsed to one point without training$"):
         score_raw_pixels(alike, device=CPU, calibration=Calibration())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_baselines_on_cuda_are_those_of_the_cpu(
+    data: SplitDataset, make_config: MakeConfig
+) -> None:
+    cuda, calibration = torch.device("cuda"), Calibration()
+    expected = score_raw_pixels(data, device=CPU, calibration=calibration)
+    found = score_raw_pixels(data, device=cuda, calibration=calibration)
+    assert found == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    # In bfloat16, whose rounding can change the nearest neighbour of a sample or two of 48.
+    config = make_config(backbone="test_resnet")
+    trunk = score_untouched_trunk(config, data, device=CPU, calibration=calibration)
+    half = score_untouched_trunk(config, data, device=cuda, calibration=calibration)
+    assert half["recall_at_1"] == pytest.approx(trunk["recall_at_1"], abs=0.05)
+    assert half["opis"] == pytest.approx(trunk["opis"], rel=0.2, abs=1e-3)

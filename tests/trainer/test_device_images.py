@@ -99,11 +99,15 @@ def test_what_does_not_lie_in_memory_is_copied_batch_by_batch(
     assert found[:, 0, 0, 0].tolist() == [5, 2]
 
 
-@pytest.mark.parametrize(("free", "fits"), [(8 * 288, True), (8 * 288 - 8, False)])
-def test_an_eighth_of_the_free_memory_is_enough(
-    free: int, fits: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("free", "bound", "fits"),
+    [(8 * 288, 1, True), (8 * 288 - 8, 1, False), (8 * 288, 0.5, True), (8 * 288, 0.1, False)],
+)
+def test_an_eighth_of_what_the_process_may_have_is_enough(
+    free: int, bound: float, fits: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 10**12))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 2 * 8 * 288))
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda _: bound)
     held = images()
     assert held.pixels.nbytes == 288
     assert trainer.device_images._fits(held, torch.device("cuda")) is fits
@@ -125,3 +129,33 @@ def test_cuda_sees_the_same_pixels(fits: bool, monkeypatch: pytest.MonkeyPatch) 
     assert found.is_cuda
     assert views.boxes.is_cuda
     assert torch.equal(found.cpu(), held.pixels[indices])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("fits", [True, False])
+def test_cuda_sees_the_same_windows(fits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer.device_images, "_fits", lambda *_: fits)
+    held, indices = images(), torch.tensor([4, 0, 4, 1])
+    drawn = random_views(
+        held.shapes[indices],
+        scale_min=0.2,
+        ratio_max=2,
+        horizontal_flip=True,
+        generator=torch.Generator().manual_seed(0),
+    )
+    cuda = DeviceImages(held, torch.device("cuda"))
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found, views = cuda.fetch(indices, drawn)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert {found.is_cuda, views.windows.is_cuda, views.boxes.is_cuda, views.mirrored.is_cuda} == {
+        True
+    }
+    for row, index in enumerate(indices.tolist()):
+        top, left, height, width = drawn.windows[row].tolist()
+        expected = held.pixels[index, :, top : top + height, left : left + width]
+        top, left, height, width = views.windows[row].tolist()
+        seen = found[row, :, top : top + height, left : left + width]
+        assert torch.equal(seen.cpu(), expected)

@@ -1,6 +1,7 @@
 import dataclasses
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -586,15 +587,21 @@ def test_a_step_never_waits_for_the_device(
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("micro_batch_size", [None, 5])
+@pytest.mark.parametrize("augmentation", ["light", "standard"])
 @pytest.mark.parametrize("loss", ["smooth_ap", "recall_at_k"])
 def test_a_step_never_waits_for_a_cuda_device(
-    loss: str, micro_batch_size: int | None, make_config: MakeConfig, data: SplitDataset
+    loss: str,
+    augmentation: str,
+    micro_batch_size: int | None,
+    make_config: MakeConfig,
+    data: SplitDataset,
 ) -> None:
     trial = TrainingRun(
         make_config(
             loss=loss,
             recall_at_k_mixup=True,
-            augmentation="light",
+            augmentation=augmentation,
+            horizontal_flip=True,
             micro_batch_size=micro_batch_size,
             clip_value=1,
             clip_norm=1,
@@ -621,3 +628,27 @@ def test_a_trial_uses_the_loss_of_its_configuration(
     embeddings, labels = torch.randn(16, 16), torch.arange(4).repeat_interleave(4)
     expected = build_loss(trial.config, num_classes=8)(embeddings, labels)
     assert trial.loss(embeddings, labels).item() == expected.item()
+
+
+def test_a_compiled_trunk_computes_the_same_and_has_the_same_state(
+    make_config: MakeConfig, make_trial: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[torch.fx.GraphModule] = []
+
+    def backend(graph: torch.fx.GraphModule, _inputs: Any) -> Any:
+        compiled.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+    config = make_config(backbone="test_efficientnet_gn", epochs=1)
+    plain = make_trial(config)
+    expected = plain.advance()
+    assert not compiled
+    trial = make_trial(config.model_copy(update={"compile_trunk": True}))
+    found = trial.advance()
+    assert compiled
+    assert scores([found])[0] == pytest.approx(scores([expected])[0], rel=1e-4)
+    assert trial.embedder.state_dict().keys() == plain.embedder.state_dict().keys()
+    plain.load_state_dict(trial.state_dict())
+    places = trial._data.validation[:4]
+    assert torch.allclose(plain.embed(places), trial.embed(places), atol=1e-5)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import trainer.device_images
 from trainer import TrialConfig
 from trainer.augment import augmentation_draws, light_augment
 from trainer.data import Images, TensorImages
@@ -152,3 +153,26 @@ def test_the_crop_is_the_datas_or_else_the_trunks(make_data: MakeData) -> None:
     # Of what timm names, only these two are offered.
     random = dataclasses.replace(TRUNK, interpolation="lanczos", crop_mode="border")
     assert evaluation_crop(data, random) == EvaluationCrop(size=8, share=0.875)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("augmentation", ["none", "light", "standard"])
+@pytest.mark.parametrize("resident", [True, False])
+def test_cuda_makes_the_same_images(
+    resident: bool,
+    augmentation: str,
+    images: TensorImages,
+    make_config: MakeConfig,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trainer.device_images, "_fits", lambda _, on: resident and on != CPU)
+    config = make_config(augmentation=augmentation, horizontal_flip=True)
+    crop = EvaluationCrop(size=8, share=0.9)
+    on_cpu = ImageBatches(images, CPU, crop, config).training(BATCHES)
+    on_cuda = ImageBatches(images, torch.device("cuda"), crop, config).training(BATCHES)
+    for expected, found in zip(on_cpu, on_cuda, strict=True):
+        squares = found.inputs()
+        assert squares.is_cuda
+        assert torch.allclose(squares.cpu(), expected.inputs(), atol=1e-4)
+        assert torch.allclose(found.inputs(slice(1, 2)), squares[1:2], atol=1e-4)

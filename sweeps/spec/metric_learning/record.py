@@ -10,6 +10,7 @@ from sweeps.spec.cache import Cache
 from sweeps.spec.controls import ControlRule
 from sweeps.spec.data import Data
 from sweeps.spec.metric_learning.checks import TRUNK_FIELDS, check, check_values, data_facts
+from sweeps.spec.metric_learning.memory import device_of, foresee, release
 from sweeps.spec.metric_learning.plan import plan
 from sweeps.spec.metric_learning.recipes import recipe_fields
 from sweeps.spec.resources import Resources
@@ -49,33 +50,25 @@ def _prepare(resources: Resources) -> None:
 
 
 def _start(config: TrialConfig, data: Data, scoring: Calibration, resources: Resources) -> Run:
-    import torch
+    from trainer import TrialRun
 
-    from trainer import TrainingRun
-
-    device = torch.device("cuda" if resources.gpu else "cpu")
-    return TrainingRun(config, data.content, device=device, calibration=scoring)
+    return TrialRun(config, data.content, device=device_of(resources), calibration=scoring)
 
 
 def _raw_pixels(
     _config: TrialConfig, data: Data, scoring: Calibration, resources: Resources
 ) -> Mapping[str, float]:
-    import torch
-
     from trainer import score_raw_pixels
 
-    device = torch.device("cuda" if resources.gpu else "cpu")
-    return score_raw_pixels(data.content, device=device, calibration=scoring)
+    return score_raw_pixels(data.content, device=device_of(resources), calibration=scoring)
 
 
 def _untouched_trunk(
     config: TrialConfig, data: Data, scoring: Calibration, resources: Resources
 ) -> Mapping[str, float]:
-    import torch
-
     from trainer import score_untouched_trunk
 
-    device = torch.device("cuda" if resources.gpu else "cpu")
+    device = device_of(resources)
     return score_untouched_trunk(config, data.content, device=device, calibration=scoring)
 
 
@@ -159,5 +152,7 @@ workload: Final = Workload(
         ),
     },
     plan=plan,
+    memory=foresee,
+    release=release,
     export=_export,
 )

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from objectives import get_objective
 from sweeps.cli.live_view import LiveProgress, LiveView
+from sweeps.execution import RunningSweep
 from sweeps.store import Store, TrialState
 
 PAIR = (get_objective("recall_at_1"), get_objective("opis"))
@@ -142,3 +143,18 @@ def test_it_gives_the_cursor_back_when_the_sweep_breaks(store: Store) -> None:
     with pytest.raises(KeyboardInterrupt), live:
         raise KeyboardInterrupt
     assert out.getvalue().count("\x1b[?25l") == out.getvalue().count("\x1b[?25h") == 1
+
+
+def test_notes_on_the_sweep_come_first(store: Store) -> None:
+    out = StringIO()
+    notes = ("a [note]", "another")
+    with LiveView(Console(file=out, force_terminal=False)) as view:
+        view.on_sweep_start(
+            RunningSweep(name="demo", store=store, objectives=PAIR, total=3, notes=notes)
+        )
+        begin(store, 0)
+        end(store, 0, 0.5, 0.1)
+        view.on_sweep_end()
+    lines = out.getvalue().splitlines()
+    assert lines[:2] == ["a [note]", "another"]
+    assert lines[2].startswith("trial 0 COMPLETE")

@@ -72,6 +72,13 @@ def test_what_is_not_known_says_why() -> None:
     assert "memory about 1.5 GB a trial" in elsewhere
 
 
+@pytest.mark.parametrize(("gpu", "held"), [(0.25, "0.25 GPUs"), ("auto", "what it needs of a GPU")])
+def test_what_a_trial_holds_of_a_gpu(gpu: Any, held: str) -> None:
+    assert f"machine 4 CPUs, 0 GPUs; a trial holds 2 CPUs and {held}" in shown(
+        resources=Resources(cpu=2, gpu=gpu)
+    )
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [

@@ -16,6 +16,14 @@ from sweeps.spec.simulated import workload as simulated
 from trainer import DataConfig, Measurement, TrialConfig, load_data
 
 GOOD = {"accuracy": 0.5, "inconsistency": 0.1}
+SIMULATED = {
+    "workload": "simulated",
+    "data": None,
+    "scoring": None,
+    "fingerprint": "",
+    "objectives": ["accuracy", "inconsistency"],
+    "config": {"last_epoch": 2},
+}
 DIGITS = DataConfig(name="digits")
 
 
@@ -116,3 +124,47 @@ def test_an_actor_loads_nothing_that_only_the_driver_needs() -> None:
     code = f"import sys, sweeps.execution.trainable; sys.exit(str({heavy} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ran.stderr == "set()\n"
+
+
+class Holding:
+    """A workload's `release` that holds so many bytes, one after the other."""
+
+    def __init__(self, *held: int) -> None:
+        self._held = iter(held)
+
+    def __call__(self) -> int:
+        return next(self._held)
+
+
+@pytest.mark.parametrize(
+    ("held", "worn_out"),
+    [
+        ((0, 0, 0), [None, None, None]),
+        ((2**30, 2**30 + 2**28, 2**30 + 2**28 + 1), [None, None, True]),
+        ((2**30, 2**31, 2**30), [None, True, None]),
+    ],
+)
+def test_a_process_that_holds_more_than_after_its_first_trial_says_so(
+    held: tuple[int, ...], worn_out: list[bool | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = replace(simulated, release=Holding(*held))
+    monkeypatch.setattr(sweeps.execution.opened_data, "load_workload", lambda _: released)
+    trainable = begun(**SIMULATED)
+    found = []
+    for _ in held:
+        assert "worn_out" not in trainable.step()
+        found.append(trainable.step().get("worn_out"))
+        assert trainable._run is None
+        assert trainable.reset_config(trainable._config)
+    assert found == worn_out
+
+
+def test_a_trial_that_was_stopped_is_let_go_of_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = replace(simulated, release=Holding(0, 2**30))
+    monkeypatch.setattr(sweeps.execution.opened_data, "load_workload", lambda _: released)
+    trainable = begun(**SIMULATED)
+    trainable.step()
+    assert trainable.reset_config(trainable._config)
+    assert trainable._run is None
+    trainable.step()
+    assert trainable.step()["worn_out"]

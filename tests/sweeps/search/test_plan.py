@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 import trainer
 from objectives import InputError
 from sweeps import SweepPlan, plan_sweep
-from sweeps.spec import Forecast, SweepSpec
+from sweeps.spec import Forecast, MemoryDemand, SweepSpec
 from sweeps.spec.simulated import workload as simulated
 from tests.trainer.data.official.trees import cub
 from trainer import SplitDataset, TrialConfig, TrialProbe
@@ -62,16 +62,21 @@ def test_a_workload_that_foresees_nothing(tmp_path: Path) -> None:
         ({"cpu": 1}, 3, 0, 3),
         ({"cpu": 1, "gpu": 0.5}, None, 1, 2),
         ({"cpu": 1, "gpu": 2}, None, 1, None),
+        ({"cpu": 1, "gpu": "auto"}, None, 1, None),
     ],
 )
 def test_trials_at_a_time_and_the_time_of_all(
     monkeypatch: pytest.MonkeyPatch,
-    resources: dict[str, float],
+    resources: dict[str, Any],
     most: int | None,
     gpus: int,
     at_once: int | None,
 ) -> None:
-    kind = replace(simulated, plan=lambda *_: Forecast(seconds=10.0, gpus=gpus))
+    kind = replace(
+        simulated,
+        plan=lambda *_: Forecast(seconds=10.0, gpus=gpus),
+        memory=lambda *_: MemoryDemand(trial=1, device=2),
+    )
     monkeypatch.setattr("sweeps.spec.spec.load_workload", lambda _: kind)
     budget = {"trials": 12, "max_concurrent": most}
     plan = made(SIMULATED, resources=resources, budget=budget)

@@ -1,8 +1,18 @@
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from sweeps.spec import Baseline, Choices, Range, SearchSpace, Workload, planned_baselines
+from sweeps.spec import (
+    Baseline,
+    Choices,
+    Range,
+    SearchSpace,
+    SweepSpec,
+    Workload,
+    planned_baselines,
+)
 from sweeps.spec.simulated import workload as simulated
 
 BASELINES = {
@@ -59,3 +69,19 @@ def test_a_baseline_depends_on_fields_that_there_are() -> None:
     with pytest.raises(ValueError, match=r"the baselines name \['width'\], which a config"):
         replace(simulated, baselines={"odd": odd})
     assert isinstance(replace(simulated, baselines=BASELINES), Workload)
+
+
+def test_fields_are_plain_data_whatever_their_type(tmp_path: Path) -> None:
+    spec = SweepSpec.model_validate(
+        {
+            "name": "a",
+            "data": {"name": "digits"},
+            "trial": {"weights": tmp_path / "trunk.pt"},
+            "space": {"margin_positive": {"low": 0.6, "high": 0.9}},
+            "budget": {"trials": 1},
+        }
+    )
+    found = planned_baselines(spec.kind.baselines, spec.search_space())
+    (trunk,) = [each for each in found if each.kind == "untouched_trunk"]
+    assert trunk.fields["weights"] == str(tmp_path / "trunk.pt")
+    assert json.loads(json.dumps(dict(trunk.fields))) == trunk.fields

@@ -1,0 +1,78 @@
+"""Memory that a trial will take, foreseen from two steps of parts of its batch."""
+
+from typing import Final
+
+import torch
+from torch.nn import functional
+
+from objectives import Calibration, score_embeddings
+from trainer.config import TrialConfig
+from trainer.data import SplitDataset
+from trainer.device_memory import release_memory
+from trainer.engine import TrainingRun
+from trainer.peak_memory import PeakMemory
+from trainer.probe import few_classes
+
+__all__ = ["predict_memory"]
+
+_EMBEDDED: Final = 256
+# Smaller batches are tried as they are.
+_SMALL: Final = 32
+
+
+def predict_memory(config: TrialConfig, data: SplitDataset, *, device: torch.device) -> int:
+    """Return the bytes that a trial takes of a device at its peak.
+
+    What a step takes grows as a line with the images that go through the model at once. Two steps,
+    of a quarter and of half of those images, give the line. What embedding and scoring the
+    validation split take is found by doing both, on embeddings of noise.
+
+    Args:
+        config: The configuration; weights are not loaded, for they cost nothing.
+        data: Images and splits.
+        device: The device.
+
+    Raises:
+        InputError: As `TrainingRun`.
+        torch.OutOfMemoryError: Not even these fit.
+    """
+    config = config.model_copy(update={"pretrained": False, "weights": None})
+    if config.trunk == "frozen":
+        data = few_classes(config, data)
+    whole = _at_once(config)
+    with torch.random.fork_rng():
+        if whole < _SMALL:
+            return max(_peaks(config, config, data, device))
+        near, far = (config.model_copy(update={"micro_batch_size": whole // n}) for n in (4, 2))
+        low, _ = _peaks(near, near, data, device)
+        high, measuring = _peaks(far, config, data, device)
+    slope = max(0.0, (high - low) / (_at_once(far) - _at_once(near)))
+    return max(int(high + slope * (whole - _at_once(far))), measuring)
+
+
+def _at_once(config: TrialConfig) -> int:
+    """Return how many images go through the model at once: micro-batches are of equal size."""
+    parts = -(-config.batch_size // (config.micro_batch_size or config.batch_size))
+    return -(-config.batch_size // parts)
+
+
+def _peaks(
+    stepping: TrialConfig, measuring: TrialConfig, data: SplitDataset, device: torch.device
+) -> tuple[int, int]:
+    """Return the peaks of two steps, and of measuring."""
+    release_memory()
+    with PeakMemory(device) as steps:
+        run = TrainingRun(stepping, data, device=device, calibration=Calibration())
+        for _ in range(2):  # the optimiser's state is there from the first on
+            run.probe_step()
+    run.config = measuring
+    with PeakMemory(device) as measured:
+        run.embed(data.train[:_EMBEDDED])
+        _score_noise(measuring.embedding_dim, data, device)
+    return steps.peak, measured.peak
+
+
+def _score_noise(width: int, data: SplitDataset, device: torch.device) -> None:
+    labels = data.dataset.labels[data.validation]
+    noise = functional.normalize(torch.randn(len(labels), width, device=device), dim=1)
+    score_embeddings(noise, labels)

@@ -1,0 +1,134 @@
+"""The run of a trial: a training run within the memory that its process is given."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+import torch
+
+from objectives import Calibration
+from trainer.config import TrialConfig
+from trainer.data import SplitDataset
+from trainer.device_memory import is_out_of_memory, release_memory, widen_memory
+from trainer.engine import TrainingRun
+from trainer.errors import TrialFailed
+from trainer.measurement import Measurement
+from trainer.peak_memory import PeakMemory
+
+__all__ = ["TrialRun"]
+
+# Below it, what a step holds is hardly its images'.
+_LEAST: Final = 8
+_MIB: Final = 2**20
+
+
+class TrialRun:
+    """A training run that begins again, in less memory, where memory runs out.
+
+    It begins again under the same seed with micro-batches of half the size: the batch, its loss and
+    its gradients stay what they are (`trainer.gradient_cache`, which says what BatchNorm does).
+    Where they cannot be halved any more, the process may take twice of a CUDA device what it might
+    (`trainer.device_memory.bound_memory`), as far as that is free, once. What was measured before
+    is trained again, and not measured twice.
+
+    Measurements have ``peak_memory_mib`` too, since the training run began (`PeakMemory`), and
+    ``micro_batch_size`` where it is another than the configuration's.
+
+    Args:
+        config: The hyperparameters.
+        data: Images and class-disjoint splits.
+        device: The device to train on.
+        calibration: The range of distances over which consistency is judged.
+    """
+
+    def __init__(
+        self,
+        config: TrialConfig,
+        data: SplitDataset,
+        *,
+        device: torch.device,
+        calibration: Calibration,
+    ) -> None:
+        self._asked = self._config = config
+        self._data = data
+        self._device = device
+        self._calibration = calibration
+        self._peak = PeakMemory(device)
+        self._run: TrainingRun | None = None
+        self._measured = 0
+        self._widened = False
+
+    def advance(self) -> Measurement:
+        """Train to the next epoch that is measured, and measure on the validation classes.
+
+        Raises:
+            InputError: As `TrainingRun`.
+            TrialFailed: As `TrainingRun.advance`, or memory ran out for good.
+        """
+        found = self._attempt()
+        while found is None:
+            self._economise()
+            found = self._attempt()
+        self._measured = found.epoch
+        return replace(found, metrics={**found.metrics, **self._costs()})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the rest of the course depends on."""
+        return self._begun().state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned for the same configuration and data."""
+        size = state["config"]["micro_batch_size"]
+        self._config = self._asked.model_copy(update={"micro_batch_size": size})
+        self._run = None
+        run = self._begun()
+        run.load_state_dict(state)
+        self._measured = run.epoch
+
+    def _begun(self) -> TrainingRun:
+        if self._run is None:
+            self._peak.begin()
+            self._run = TrainingRun(
+                self._config, self._data, device=self._device, calibration=self._calibration
+            )
+        return self._run
+
+    def _attempt(self) -> Measurement | None:
+        """Measure the next epoch that was not measured yet; None where memory ran out."""
+        try:
+            found = self._begun().advance()
+            while found.epoch <= self._measured:
+                found = self._begun().advance()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self._run = None
+            return None
+        return found
+
+    def _economise(self) -> None:
+        """Let the next attempt do with less; called when the last one's tensors are out of reach.
+
+        Raises:
+            TrialFailed: There is nothing left to be saved.
+        """
+        release_memory()
+        size = self._micro_batch_size
+        if size > _LEAST:
+            smaller = max(-(-size // 2), _LEAST)
+            self._config = self._config.model_copy(update={"micro_batch_size": smaller})
+            return
+        if self._widened or not widen_memory(self._device):
+            where = "with twice its share of the GPU" if self._widened else f"on {self._device}"
+            raise TrialFailed(f"out of memory with micro-batches of {size} images, {where}")
+        self._widened = True
+
+    @property
+    def _micro_batch_size(self) -> int:
+        whole = self._config.batch_size
+        return min(self._config.micro_batch_size or whole, whole)
+
+    def _costs(self) -> dict[str, float]:
+        costs = {"peak_memory_mib": self._peak.so_far() / _MIB}
+        if self._config.micro_batch_size != self._asked.micro_batch_size:
+            costs["micro_batch_size"] = float(self._micro_batch_size)
+        return costs
