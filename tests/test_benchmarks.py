@@ -8,10 +8,13 @@ from threading import Barrier
 
 import pytest
 import torch
+from PIL import Image
 
-from benchmarks import gpu, listing, scoring
+from benchmarks import cached_step, gpu, listing, scoring
 from benchmarks.results import Comparison, publish, time_each
 from objectives import score_embeddings
+from trainer import load_data
+from trainer.data.dataset import TensorImages
 from trainer.data.folder import list_folder
 from trainer.data.table import list_table
 
@@ -81,6 +84,32 @@ def test_steps_are_compared_with_a_bare_loop() -> None:
     assert cropped.work.startswith("step: test_resnet, 32 px, B = 16, augmentation standard (")
     assert plain.theirs == cropped.theirs > 0
     assert gpu._train(tiny, 1, Barrier(1), 0) > 0
+
+
+def test_a_cached_step_is_compared_with_the_same_in_memory(tmp_path: Path) -> None:
+    work = cached_step.photographs(tmp_path / "made", 160, image_size=32, batch_size=8)
+    rows = cached_step.steps(work, tmp_path / "cache", rounds=1, count=2)
+    assert [(row.work.split()[-1], row.bar) for row in rows] == [("raw", 1.05), ("JPEG", None)]
+    assert all(row.ours > 0 < row.theirs for row in rows)
+    data = load_data(work.data, cache=tmp_path / "cache")
+    held = cached_step.in_memory(data).dataset.images
+    assert isinstance(held, TensorImages)
+    assert held.pixels.shape == (160, 3, 37, 49)
+    box = torch.tensor([[3, 5, 30, 40]])
+    some = torch.tensor([77])
+    assert torch.equal(held.crops(some, box), data.dataset.images.crops(some, box))
+
+
+def test_a_cached_step_takes_a_folder(tmp_path: Path) -> None:
+    for number in range(12 * 3):
+        file = tmp_path / f"icons/{number % 12}/{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 16), (number, 0, 0)).save(file)
+    work = cached_step.class_folders(tmp_path / "icons", image_size=16, batch_size=8)
+    assert len(cached_step.steps(work, tmp_path / "cache", rounds=1, count=1)) == 2
+    Image.new("RGB", (16, 20)).save(tmp_path / "icons/0/0.png")
+    with pytest.raises(SystemExit, match="unlike shapes"):
+        cached_step.steps(work, tmp_path / "cache", rounds=1, count=1)
 
 
 def test_results_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

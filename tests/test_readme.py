@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from objectives import Calibration
 from sweeps.cli import app
-from sweeps.spec import Budget, Resources, SweepSpec, load_spec
+from sweeps.spec import Budget, Resources, SweepSpec
 from trainer import DataConfig, SplitConfig, TrialConfig
 
 ROOT = Path(__file__).parents[1]
@@ -46,14 +46,6 @@ def test_the_links_lead_somewhere() -> None:
     links = re.findall(r"\]\((?!https?://)([^)#]+)\)", README)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
-
-
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name
-)
-def test_the_examples_load(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT))
-    assert load_spec(path).search_space().controls()
 
 
 @pytest.mark.parametrize(

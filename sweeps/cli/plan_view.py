@@ -41,11 +41,11 @@ def plan_table(plan: SweepPlan) -> Table:
 
 def _lines(plan: SweepPlan) -> Iterator[tuple[str, str]]:
     forecast = plan.forecast
-    yield "trials", f"{plan.trials} sampled ({plan.sampler}), and {plan.controls} controls"
+    controls = f"{plan.controls} control{'s' if plan.controls > 1 else ''}"
+    yield "trials", f"{plan.trials} sampled ({plan.sampler}), and {controls}"
     yield "baselines", ", ".join(plan.baselines) or "none"
-    if forecast.trial:
-        yield "a trial", _facts(forecast.trial)
-    yield from _data_lines(forecast.data)
+    yield from _fact_lines("a trial", forecast.trial)
+    yield from _fact_lines("data", forecast.data)
     yield "time", _time(plan)
     yield "memory", _memory(plan)
     gpu = plan.resources.gpu
@@ -56,12 +56,12 @@ def _lines(plan: SweepPlan) -> Iterator[tuple[str, str]]:
         yield f"trial {each.number}", describe_sampled(each.sampled, control=each.control)
 
 
-def _data_lines(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the plain facts in one line, and those of each split in one of its own."""
-    plain = {name: value for name, value in data.items() if not isinstance(value, Mapping)}
+def _fact_lines(title: str, facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the plain facts in one line, and those of each part in one of its own."""
+    plain = {name: value for name, value in facts.items() if not isinstance(value, Mapping)}
     if plain:
-        yield "data", _facts(plain)
-    for name, value in data.items():
+        yield title, _facts(plain)
+    for name, value in facts.items():
         if isinstance(value, Mapping):
             yield f"  {name}", _facts(value)
 
@@ -77,8 +77,15 @@ def _fact(name: str, value: Any) -> str:
         return f"{subject.replace('_', ' ')} {size(value)}"
     if unit == "seconds":
         return f"{subject.replace('_', ' ')} {duration(value)}"
-    text = format_value(value) if isinstance(value, float) else str(value)
-    return f"{name.replace('_', ' ')} {text[:12] if name == 'fingerprint' else text}"
+    return f"{name.replace('_', ' ')} {_text(name, value)}"
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, float):
+        return format_value(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}".replace(",", " ")
+    return str(value)[:12] if name == "fingerprint" else str(value)
 
 
 def _time(plan: SweepPlan) -> str:
@@ -87,7 +94,8 @@ def _time(plan: SweepPlan) -> str:
     a_trial = f"about {duration(plan.forecast.seconds)} a trial"
     if plan.seconds is None:
         return f"{a_trial} on this machine; how many fit at a time is not known here"
-    return f"{a_trial}, {plan.at_once} at a time: about {duration(plan.seconds)}"
+    once = f", and {duration(plan.forecast.once)} once" if plan.forecast.once else ""
+    return f"{a_trial}, {plan.at_once} at a time{once}: about {duration(plan.seconds)}"
 
 
 def _memory(plan: SweepPlan) -> str:

@@ -47,7 +47,8 @@ class SweepPlan:
         """Duration of all trials, each taken to last as long as that of the forecast."""
         if self.forecast.seconds is None or self.at_once is None:
             return None
-        return math.ceil((self.trials + self.controls) / self.at_once) * self.forecast.seconds
+        rounds = math.ceil((self.trials + self.controls) / self.at_once)
+        return self.forecast.once + rounds * self.forecast.seconds
 
     def document(self) -> dict[str, Any]:
         """Return it as plain JSON data."""
@@ -65,6 +66,7 @@ class SweepPlan:
             "data": dict(self.forecast.data),
             "missing": self.forecast.missing,
             "seconds_a_trial": self.forecast.seconds,
+            "seconds_once": self.forecast.once,
             "seconds": self.seconds,
             "memory_a_trial": self.forecast.memory,
             "unknown": self.forecast.unknown,

@@ -15,11 +15,14 @@ from sweeps.spec.metric_learning.checks import (
 )
 from sweeps.spec.resources import Resources
 from sweeps.spec.space import SearchSpace
-from trainer import DataConfig, SplitDataset, TrialConfig, TrialProbe
+from trainer import DataConfig, SplitConfig, SplitDataset, TrialConfig, TrialProbe
 
 __all__ = ["plan"]
 
 _RGB: Final = 3
+_GIGABYTE: Final = 10**9
+# The pixels of photographs over the JPEGs of the cache that hold them.
+_JPEG_SHARE: Final = 8
 
 
 def plan(space: SearchSpace, section: DataConfig, _cache: Cache, resources: Resources) -> Forecast:
@@ -33,7 +36,7 @@ def plan(space: SearchSpace, section: DataConfig, _cache: Cache, resources: Reso
     """
     import torch
 
-    from trainer import probe_trial, stand_in_data
+    from trainer import keep_freed_memory, probe_trial, stand_in_data
 
     data, missing = _outline(section)
     channels = data.dataset.images.channels if data else _RGB
@@ -51,15 +54,18 @@ def plan(space: SearchSpace, section: DataConfig, _cache: Cache, resources: Reso
         unknown = "a trial asks for a GPU, and this machine has none"
         return replace(forecast, unknown=unknown)
     torch.set_num_threads(resources.cpu)
+    keep_freed_memory()
+    stand_in = stand_in_data(classes=most_classes(space), channels=channels, size=section.size)
     probe = probe_trial(
-        config,
-        data or stand_in_data(classes=most_classes(space), channels=channels, size=section.size),
+        config.model_copy(update={"views": 1}),  # a step is the same whatever the number of them
+        _probed(config, data or stand_in),
         device=torch.device("cuda" if resources.gpu else "cpu"),
     )
     return replace(
         forecast,
         trial=_trial_facts(config, data, probe),
         seconds=None if data is None else _seconds(config, data, probe),
+        once=0.0 if data is None else _feature_seconds(config, data, probe),
         memory=probe.memory,
         unknown=_unknown(data, probe),
     )
@@ -73,6 +79,18 @@ def _outline(section: DataConfig) -> tuple[SplitDataset | None, str | None]:
         return outline_data(section), None
     except InputError as error:
         return None, str(error)
+
+
+def _probed(config: TrialConfig, data: SplitDataset) -> SplitDataset:
+    """Return data of few images where a step would first want the features of all."""
+    import torch
+
+    if config.trunk != "frozen":
+        return data
+    labels, order = data.dataset.labels[data.train].sort(stable=True)
+    place = torch.arange(len(labels)) - torch.searchsorted(labels, labels)
+    few = order[place < config.samples_per_class]
+    return replace(data, train=data.train[few.sort().values])
 
 
 def _unknown(data: SplitDataset | None, probe: TrialProbe) -> str:
@@ -107,18 +125,30 @@ def _feature_seconds(config: TrialConfig, data: SplitDataset, probe: TrialProbe)
 def _trial_facts(
     config: TrialConfig, data: SplitDataset | None, probe: TrialProbe | None
 ) -> dict[str, Any]:
-    facts: dict[str, Any] = {"backbone": config.backbone, "trunk": config.trunk}
-    facts["weights"] = _weights(config)
-    if probe is not None:
-        facts["parameters"] = probe.parameters
-    facts |= {"epochs": config.epochs, "batch_size": config.batch_size}
+    facts: dict[str, Any] = {"loss": config.loss, "epochs": config.epochs}
     if data is not None:
         facts["steps"] = _steps(config, data)
+    if config.evaluate_every > 1:
+        facts["evaluate_every"] = config.evaluate_every
     if probe is not None:
         facts["step_seconds"] = probe.step_seconds
         if data is not None and config.trunk == "frozen":
             facts["features_once_seconds"] = _feature_seconds(config, data, probe)
-    return facts
+    return facts | {"model": _model_facts(config, probe), "batch": _batch_facts(config)}
+
+
+def _model_facts(config: TrialConfig, probe: TrialProbe | None) -> dict[str, Any]:
+    facts: dict[str, Any] = {"backbone": config.backbone, "trunk": config.trunk}
+    facts |= {"weights": _weights(config), "embedding_dim": config.embedding_dim}
+    return facts if probe is None else facts | {"parameters": probe.parameters}
+
+
+def _batch_facts(config: TrialConfig) -> dict[str, Any]:
+    facts: dict[str, Any] = {"images": config.batch_size}
+    facts["classes"] = config.batch_size // config.samples_per_class
+    if config.micro_batch_size is not None and config.micro_batch_size < config.batch_size:
+        facts["micro_batch_size"] = config.micro_batch_size
+    return facts | {"augmentation": config.augmentation}
 
 
 def _weights(config: TrialConfig) -> str:
@@ -129,14 +159,26 @@ def _weights(config: TrialConfig) -> str:
 
 def _data_facts(section: DataConfig, data: SplitDataset | None) -> dict[str, Any]:
     if data is None:
-        return section.model_dump(mode="json", exclude_defaults=True)
-    images = data.dataset.images
+        alike = {"split"} if section.split == SplitConfig() else None
+        facts = section.model_dump(mode="json", exclude_defaults=True, exclude=alike)
+        return facts | {"image_size": section.size}
     facts = data_facts(data)
     del facts["train_classes"]
     splits = {
         split: {"images": len(data.indices(split)), "classes": data.class_count(split)}
         for split in ("train", "validation", "test")
     }
-    shape = {"image_size": data.dataset.image_size, "channels": images.channels}
-    size = {"decoded_bytes": images.channels * int(images.shapes.prod(1).sum())}
-    return facts | shape | size | splits
+    shape = {"image_size": data.dataset.image_size, "channels": data.dataset.images.channels}
+    return facts | shape | _size_facts(section, data) | splits
+
+
+def _size_facts(section: DataConfig, data: SplitDataset) -> dict[str, Any]:
+    """Say what the pixels take; those of files are counted as squares, for none has been opened."""
+    images = data.dataset.images
+    pixels = images.channels * int(images.shapes.prod(1).sum())
+    if section.source is None:
+        return {"decoded_bytes": pixels}
+    cache: dict[str, Any] = {"short_side": section.short_side}
+    if pixels > section.raw_limit_gb * _GIGABYTE:
+        return {"cache": cache | {"format": "JPEG", "about_bytes": pixels // _JPEG_SHARE}}
+    return {"cache": cache | {"format": "raw", "at_least_bytes": pixels}}

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -9,7 +10,7 @@ from sweeps.search import Suggestion, SweepPlan
 from sweeps.spec import Forecast, Resources
 
 FORECAST = Forecast(
-    trial={"backbone": "a[b]", "batch_size": 64, "step_seconds": 0.25},
+    trial={"epochs": 1000, "step_seconds": 0.25, "model": {"backbone": "a[b]", "frozen": True}},
     data={
         "name": "birds",
         "fingerprint": "0123456789abcdef",
@@ -44,7 +45,8 @@ def test_each_thing_has_a_line() -> None:
         "demo: a dry run, nothing is trained",
         "trials 20 sampled (tpe), and 2 controls",
         "baselines raw pixels, untouched trunk",
-        "a trial backbone a[b], batch size 64, step 0.25 seconds",
+        "a trial epochs 1 000, step 0.25 seconds",
+        "model backbone a[b], frozen True",
         "data name birds, fingerprint 0123456789ab, decoded 5.0 GB",
         "train images 100, classes 10",
         "time about 90 seconds a trial, 4 at a time: about 9.0 minutes",
@@ -59,6 +61,12 @@ def test_what_is_not_known_says_why() -> None:
     assert "time not known: no GPU" in lines
     assert "memory not known: no GPU" in lines
     assert "baselines none" in lines
+    once = shown(forecast=replace(FORECAST, once=600.0))
+    assert (
+        "time about 90 seconds a trial, 4 at a time, and 10.0 minutes once: about 19.0 minutes"
+        in once
+    )
+    assert "trials 20 sampled (tpe), and 1 control" in shown(controls=1)
     elsewhere = shown(at_once=None)
     assert any("how many fit at a time is not known here" in line for line in elsewhere)
     assert "memory about 1.5 GB a trial" in elsewhere

@@ -8,10 +8,13 @@ import pytest
 import timm
 from safetensors.torch import save_file
 
+import trainer
 from objectives import InputError
 from sweeps import SweepPlan, plan_sweep
 from sweeps.spec import Forecast, MemoryDemand, SweepSpec
 from sweeps.spec.simulated import workload as simulated
+from tests.trainer.data.official.trees import cub
+from trainer import SplitDataset, TrialConfig, TrialProbe
 
 SIMULATED: dict[str, Any] = {
     "name": "fake",
@@ -117,6 +120,42 @@ def test_data_that_are_not_there_leave_the_step_known(tmp_path: Path) -> None:
     assert forecast.trial["step_seconds"] > 0
 
 
+def test_what_is_trained_is_said(tmp_path: Path) -> None:
+    trial = DIGITS["trial"] | {"micro_batch_size": 12, "evaluate_every": 2}
+    facts = made(DIGITS, trial=trial, data={"folder": str(tmp_path)}).document()["trial"]
+    assert (facts["loss"], facts["epochs"], facts["evaluate_every"]) == ("smooth_ap", 2, 2)
+    assert facts["model"]["parameters"] > 0
+    assert facts["batch"] == {
+        "images": 16,
+        "classes": 4,
+        "micro_batch_size": 12,
+        "augmentation": "light",
+    }
+
+
+@pytest.mark.parametrize(
+    ("limit", "size"),
+    [
+        (1, {"format": "raw", "at_least_bytes": 33 * 3 * 37**2}),
+        (0, {"format": "JPEG", "about_bytes": 33 * 3 * 37**2 // 8}),
+    ],
+)
+def test_the_cache_is_foreseen(limit: float, size: dict[str, Any], tmp_path: Path) -> None:
+    folder = cub(tmp_path).root / "images"
+    data = {"folder": str(folder), "image_size": 32, "raw_limit_gb": limit}
+    facts = made(DIGITS, data=data).document()["data"]
+    assert facts["cache"] == {"short_side": 37} | size
+    assert "decoded_bytes" not in facts
+
+
+def test_of_data_that_are_not_there_the_source_is_said(tmp_path: Path) -> None:
+    data: dict[str, Any] = {"folder": str(tmp_path / "gone")}
+    facts = made(DIGITS, data=data).document()["data"]
+    assert facts == {"folder": str(tmp_path / "gone"), "image_size": 64}
+    facts = made(DIGITS, data=data | {"split": {"seed": 3}}).document()["data"]
+    assert facts["split"]["seed"] == 3
+
+
 def test_a_gpu_that_is_not_there_is_not_probed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     forecast = made(DIGITS, resources={"gpu": 0.25}).forecast
@@ -163,6 +202,35 @@ def test_features_of_a_frozen_trunk_count_once(tmp_path: Path) -> None:
     weights = tmp_path / "trunk.safetensors"
     save_file(timm.create_model("test_resnet", in_chans=1).state_dict(), weights)
     frozen = {"trunk": "frozen", "backbone": "test_resnet", "weights": str(weights)}
-    facts = made(DIGITS, trial=DIGITS["trial"] | frozen).document()["trial"]
-    assert (facts["trunk"], facts["weights"]) == ("frozen", str(weights))
+    plan = made(DIGITS, trial=DIGITS["trial"] | frozen)
+    facts = plan.document()["trial"]
+    assert plan.forecast.once == facts["features_once_seconds"]
+    assert plan.seconds is not None
+    assert plan.forecast.seconds is not None
+    assert plan.at_once == 4  # of four trials and a control
+    assert plan.seconds == pytest.approx(plan.forecast.once + 2 * plan.forecast.seconds)
+    model = facts["model"]
+    assert (model["trunk"], model["weights"]) == ("frozen", str(weights))
     assert facts["features_once_seconds"] > 0
+
+
+def test_a_dry_run_computes_few_features_of_a_frozen_trunk(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    weights = tmp_path / "trunk.safetensors"
+    save_file(timm.create_model("test_resnet", in_chans=1).state_dict(), weights)
+    probed: list[SplitDataset] = []
+    real = trainer.probe_trial
+
+    def watched(config: TrialConfig, data: SplitDataset, **others: Any) -> TrialProbe:
+        probed.append(data)
+        assert config.views == 1
+        return real(config, data, **others)
+
+    monkeypatch.setattr(trainer, "probe_trial", watched)
+    frozen = {"trunk": "frozen", "backbone": "test_resnet", "weights": str(weights), "views": 3}
+    made(DIGITS, trial=DIGITS["trial"] | frozen)
+    [data] = probed
+    labels = data.dataset.labels[data.train].tolist()
+    assert {labels.count(label) for label in labels} == {4}
+    assert len({*labels}) == 5
