@@ -52,7 +52,8 @@ def nt_xent_loss(embeddings: Tensor, labels: Tensor, *, temperature: float = 0.1
         count = positive.sum().clamp(min=1).to(scaled.dtype)
         among = torch.logsumexp(scaled.masked_fill(same, -math.inf), dim=1, keepdim=True)
         above = among - scaled
-        losses = nn.functional.softplus(above).mul_(positive)
+        # Beyond the threshold it is the identity, which float64 tells apart below 37.
+        losses = nn.functional.softplus(above, threshold=40.0).mul_(positive)
         pulled = above.sigmoid_().mul_(positive)
         pushed = (scaled - among).exp_().masked_fill_(same, 0).mul_(pulled.sum(1, keepdim=True))
         return losses.sum() / count, pushed.sub_(pulled).div_(count * temperature)

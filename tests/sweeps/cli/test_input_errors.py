@@ -118,11 +118,6 @@ BAD: list[tuple[str, Arguments, str]] = [
         "hollow/class0 has no images",
     ),
     (
-        "corrupt image",
-        lambda p: ["run", p.spec(data={"folder": str(corrupt(p))})],
-        "corrupt/class3/0.png: cannot be read as an image",
-    ),
-    (
         "table",
         lambda p: ["run", p.spec(data={"table": str(p.write("t.csv", "file,label\na.png,a\n"))})],
         "t.csv has no column 'path', only file, label",
@@ -316,6 +311,21 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert re.fullmatch(r"error: [^\n]+\n", ran.err)
     assert said in ran.err
     assert snapshot(place.folder) == before
+
+
+def test_of_a_file_that_cannot_be_decoded_the_ones_before_it_are_kept(
+    command: Command, place: Place
+) -> None:
+    before = snapshot(place.folder)
+    folder = corrupt(place)
+    ran = command("run", place.spec(data={"folder": str(folder)}))
+    assert (ran.code, ran.out) == (2, "")
+    assert re.fullmatch(
+        r"error: \S*corrupt/class3/0\.png: cannot be read as an image \([^\n]+\)\n", ran.err
+    )
+    left = snapshot(place.folder).keys() - before.keys()
+    elsewhere = {name for name in left if not name.startswith((".sweeps/cache", "corrupt"))}
+    assert elsewhere == {".sweeps", "bad.yaml"}
 
 
 @pytest.mark.parametrize(
