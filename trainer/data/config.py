@@ -107,8 +107,8 @@ class DataConfig(StrictModel):
     )
     raw_limit_gb: NonNegative = Field(
         40.0,
-        description="gigabytes of decoded pixels beyond which the cache holds JPEGs, a tenth of "
-        "the size, that are decoded whenever they are seen",
+        description="gigabytes of decoded pixels beyond which the cache holds JPEGs, an eighth "
+        "of the size, that are decoded whenever they are seen",
     )
     validation_share: _Share | None = Field(
         None,
