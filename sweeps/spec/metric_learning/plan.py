@@ -126,8 +126,8 @@ def _trial_facts(
     config: TrialConfig, data: SplitDataset | None, probe: TrialProbe | None
 ) -> dict[str, Any]:
     facts: dict[str, Any] = {"loss": config.loss, "epochs": config.epochs}
-    if data is not None:
-        facts["steps"] = _steps(config, data)
+    if data is not None or config.steps is not None:
+        facts["steps"] = config.steps if data is None else _steps(config, data)
     if config.evaluate_every > 1:
         facts["evaluate_every"] = config.evaluate_every
     if probe is not None:
@@ -148,7 +148,8 @@ def _batch_facts(config: TrialConfig) -> dict[str, Any]:
     facts["classes"] = config.batch_size // config.samples_per_class
     if config.micro_batch_size is not None and config.micro_batch_size < config.batch_size:
         facts["micro_batch_size"] = config.micro_batch_size
-    return facts | {"augmentation": config.augmentation}
+    facts["augmentation"] = config.augmentation
+    return facts if config.views == 1 else facts | {"views": config.views}
 
 
 def _weights(config: TrialConfig) -> str:

@@ -121,9 +121,10 @@ def test_data_that_are_not_there_leave_the_step_known(tmp_path: Path) -> None:
 
 
 def test_what_is_trained_is_said(tmp_path: Path) -> None:
-    trial = DIGITS["trial"] | {"micro_batch_size": 12, "evaluate_every": 2}
+    trial = DIGITS["trial"] | {"micro_batch_size": 12, "evaluate_every": 2, "steps": 7}
     facts = made(DIGITS, trial=trial, data={"folder": str(tmp_path)}).document()["trial"]
     assert (facts["loss"], facts["epochs"], facts["evaluate_every"]) == ("smooth_ap", 2, 2)
+    assert facts["steps"] == 7
     assert facts["model"]["parameters"] > 0
     assert facts["batch"] == {
         "images": 16,
@@ -229,7 +230,8 @@ def test_a_dry_run_computes_few_features_of_a_frozen_trunk(
 
     monkeypatch.setattr(trainer, "probe_trial", watched)
     frozen = {"trunk": "frozen", "backbone": "test_resnet", "weights": str(weights), "views": 3}
-    made(DIGITS, trial=DIGITS["trial"] | frozen)
+    plan = made(DIGITS, trial=DIGITS["trial"] | frozen)
+    assert plan.forecast.trial["batch"]["views"] == 3
     [data] = probed
     labels = data.dataset.labels[data.train].tolist()
     assert {labels.count(label) for label in labels} == {4}
