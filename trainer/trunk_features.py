@@ -58,6 +58,7 @@ class TrunkFeatures:
         self._device = device
         self._config = config
         self._progress = progress
+        self._crop = evaluation_crop(data.dataset, embedder.trunk_input)
         self._folder = None if data.cache is None else data.cache / self._key()
         self._held: dict[tuple[Split, int], NDArray[np.float32]] = {}
 
@@ -104,8 +105,7 @@ class TrunkFeatures:
     def _computed(self, split: Split, number: int) -> Iterator[NDArray[np.float32]]:
         """Yield the features batch by batch; a view's draws are the same in every trial."""
         config = self._config.model_copy(update={"seed": number})
-        crop = evaluation_crop(self._data.dataset, self._embedder.trunk_input)
-        images = ImageBatches(self._data.dataset.images, self._device, crop, config)
+        images = ImageBatches(self._data.dataset.images, self._device, self._crop, config)
         indices = self._data.indices(split)
         batches = images.training if number else images.evaluation
         self._embedder.eval()
@@ -114,7 +114,7 @@ class TrunkFeatures:
             features = self._embedder.features(batch.inputs())
             done += len(features)
             self._progress(done / len(indices))
-            yield features.float().cpu().numpy()
+            yield features.cpu().numpy()
 
     def _key(self) -> str:
         """Return a name that is the same for the same images, trunk, and view of evaluation."""
@@ -124,7 +124,7 @@ class TrunkFeatures:
             "data": data.fingerprint,
             "images": _pixels_key(data.dataset.images),
             "size": data.dataset.image_size,
-            "crop": str(evaluation_crop(data.dataset, self._embedder.trunk_input)),
+            "crop": str(self._crop),
             "trunk": _digest(self._embedder),
             "device": self._device.type,  # bfloat16 or not
         }
