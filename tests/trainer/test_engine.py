@@ -630,6 +630,7 @@ def test_a_trial_uses_the_loss_of_its_configuration(
     assert trial.loss(embeddings, labels).item() == expected.item()
 
 
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0:RuntimeWarning")
 def test_a_compiled_trunk_computes_the_same_and_has_the_same_state(
     make_config: MakeConfig, make_trial: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
