@@ -11,14 +11,13 @@ from objectives import Calibration
 from trainer.config import TrialConfig
 from trainer.data import Split, SplitDataset
 from trainer.embedder import build_embedder
-from trainer.image_batches import ImageBatches, evaluation_crop
+from trainer.image_batches import ImageBatches, embedding_batches, evaluation_crop
 from trainer.split_score import score_split
 from trainer.trunk_features import TrunkFeatures
 from trainer.views import EvaluationCrop
 
 __all__ = ["pixel_embeddings", "score_raw_pixels", "score_untouched_trunk"]
 
-_BATCH: Final = 256
 # Side in pixels up to which raw pixels are compared: 3 072 numbers an image at most.
 _SIDE: Final = 32
 _WHEN: Final = "without training"
@@ -39,7 +38,7 @@ def score_raw_pixels(
     """
     size, share = data.dataset.image_size, data.dataset.crop_share or 1.0
     crop = EvaluationCrop(size=size, share=share)
-    return _score(pixel_embeddings, crop, data, device, calibration, split)
+    return _score(pixel_embeddings, crop, TrialConfig(), data, device, calibration, split)
 
 
 def score_untouched_trunk(
@@ -70,9 +69,8 @@ def score_untouched_trunk(
     def embed(views: Tensor) -> Tensor:
         return functional.normalize(embedder.features(views), dim=1)
 
-    batch = min(_BATCH, config.micro_batch_size or _BATCH)
     crop = evaluation_crop(data.dataset, embedder.trunk_input)
-    return _score(embed, crop, data, device, calibration, split, batch=batch)
+    return _score(embed, crop, config, data, device, calibration, split)
 
 
 def pixel_embeddings(views: Tensor) -> Tensor:
@@ -104,14 +102,15 @@ def pixel_embeddings(views: Tensor) -> Tensor:
 def _score(
     embed: Callable[[Tensor], Tensor],
     crop: EvaluationCrop,
+    config: TrialConfig,
     data: SplitDataset,
     device: torch.device,
     calibration: Calibration,
     split: Split,
-    *,
-    batch: int = _BATCH,
 ) -> dict[str, float]:
-    images = ImageBatches(data.dataset.images, device, crop, TrialConfig())
-    batches = images.evaluation(data.indices(split).split(batch))
-    embeddings = torch.cat([embed(each.inputs()) for each in batches])
+    images = ImageBatches(data.dataset.images, device, crop, config)
+    parts = embedding_batches(
+        data.indices(split), config, image_size=data.dataset.image_size, device=device
+    )
+    embeddings = torch.cat([embed(each.inputs()) for each in images.evaluation(parts)])
     return score_split(embeddings, data, split, calibration, when=_WHEN)

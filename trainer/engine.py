@@ -16,6 +16,7 @@ from trainer.embedder import build_embedder
 from trainer.embedding_loss import build_loss
 from trainer.errors import TrialFailed
 from trainer.gradient_cache import backward_in_micro_batches
+from trainer.image_batches import embedding_batches
 from trainer.inputs import InputBatch, build_inputs
 from trainer.measurement import Measurement
 from trainer.optim import build_optimizer, build_schedule, clip_gradients
@@ -24,8 +25,6 @@ from trainer.split_score import score_split
 from trainer.step_plan import plan_steps
 
 __all__ = ["TrainingRun", "train"]
-
-_EMBED_BATCH = 256
 
 
 class TrainingRun:
@@ -129,7 +128,9 @@ class TrainingRun:
     def embed(self, indices: Tensor) -> Tensor:
         """Embed the images of these indices, N x D, without augmentation."""
         self.embedder.eval()
-        parts = indices.split(min(_EMBED_BATCH, self.config.micro_batch_size or _EMBED_BATCH))
+        parts = embedding_batches(
+            indices, self.config, image_size=self._data.dataset.image_size, device=self._device
+        )
         batches = self._inputs.evaluation(parts)
         return torch.cat([self._embed(batch.inputs()) for batch in batches])
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -15,7 +16,11 @@ from trainer.resample import resample
 from trainer.trunk_input import TrunkInput
 from trainer.views import EvaluationCrop, Views, evaluation_views, random_views
 
-__all__ = ["ImageBatch", "ImageBatches", "evaluation_crop"]
+__all__ = ["ImageBatch", "ImageBatches", "embedding_batches", "evaluation_crop"]
+
+_BATCH: Final = 256
+# More, and a CPU's caches no longer hold what passes between layers: half the images a second.
+_CPU_PIXELS: Final = 2**18
 
 
 def evaluation_crop(data: Dataset, trunk: TrunkInput) -> EvaluationCrop:
@@ -27,6 +32,17 @@ def evaluation_crop(data: Dataset, trunk: TrunkInput) -> EvaluationCrop:
         squash=trunk.crop_mode == "squash",
         interpolation="bilinear" if trunk.interpolation == "bilinear" else "bicubic",
     )
+
+
+def embedding_batches(
+    indices: Tensor, config: TrialConfig, *, image_size: int, device: torch.device
+) -> tuple[Tensor, ...]:
+    """Return these indices in the batches that a trunk embeds at a time, nothing being trained."""
+    most = _BATCH
+    if device.type == "cpu":
+        most = min(_BATCH, max(8, _CPU_PIXELS // image_size**2))
+    parts: tuple[Tensor, ...] = indices.split(min(most, config.micro_batch_size or most))
+    return parts
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -19,13 +19,12 @@ from trainer.config import TrialConfig
 from trainer.data import SPLITS, Images, Split, SplitDataset, StoredImages
 from trainer.device_images import to_device
 from trainer.embedder import Embedder
-from trainer.image_batches import ImageBatches, evaluation_crop
+from trainer.image_batches import ImageBatches, embedding_batches, evaluation_crop
 
 __all__ = ["FeatureBatch", "FeatureBatches", "TrunkFeatures"]
 
 # Another one computes features anew: raised whenever the same pixels give others.
 _VERSION: Final = 1
-_BATCH: Final = 256
 _VIEW_FIELDS: Final = ("augmentation", "crop_scale_min", "crop_ratio_max", "horizontal_flip")
 
 
@@ -107,10 +106,13 @@ class TrunkFeatures:
         config = self._config.model_copy(update={"seed": number})
         images = ImageBatches(self._data.dataset.images, self._device, self._crop, config)
         indices = self._data.indices(split)
+        parts = embedding_batches(
+            indices, config, image_size=self._data.dataset.image_size, device=self._device
+        )
         batches = images.training if number else images.evaluation
         self._embedder.eval()
         done = 0
-        for batch in batches(indices.split(_BATCH)):
+        for batch in batches(parts):
             features = self._embedder.features(batch.inputs())
             done += len(features)
             self._progress(done / len(indices))

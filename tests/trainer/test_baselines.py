@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-import trainer.baselines
+import trainer.image_batches
 from objectives import Calibration, score_embeddings
 from trainer import (
     Embedder,
@@ -80,7 +80,7 @@ def test_batches_change_nothing(
     config = make_config(backbone="test_resnet")
     whole = score_raw_pixels(data, device=CPU, calibration=Calibration())
     trunk = score_untouched_trunk(config, data, device=CPU, calibration=Calibration())
-    monkeypatch.setattr(trainer.baselines, "_BATCH", 7)
+    monkeypatch.setattr(trainer.image_batches, "_BATCH", 7)
     assert score_raw_pixels(data, device=CPU, calibration=Calibration()) == pytest.approx(whole)
     again = score_untouched_trunk(config, data, device=CPU, calibration=Calibration())
     assert again == pytest.approx(trunk, rel=1e-3)

@@ -8,7 +8,7 @@ import trainer.device_images
 from trainer import TrialConfig
 from trainer.augment import augmentation_draws, light_augment
 from trainer.data import Images, TensorImages
-from trainer.image_batches import ImageBatches, evaluation_crop
+from trainer.image_batches import ImageBatches, embedding_batches, evaluation_crop
 from trainer.resample import resample
 from trainer.trunk_input import TrunkInput
 from trainer.views import EvaluationCrop, evaluation_views, random_views
@@ -176,3 +176,19 @@ def test_cuda_makes_the_same_images(
         assert squares.is_cuda
         assert torch.allclose(squares.cpu(), expected.inputs(), atol=1e-4)
         assert torch.allclose(found.inputs(slice(1, 2)), squares[1:2], atol=1e-4)
+
+
+def test_a_cpu_embeds_fewer_large_images_at_a_time() -> None:
+    def sizes(image_size: int, config: TrialConfig, device: torch.device) -> list[int]:
+        indices = torch.arange(300)
+        parts = embedding_batches(indices, config, image_size=image_size, device=device)
+        assert torch.equal(torch.cat(parts), indices)
+        return [len(part) for part in parts]
+
+    small_steps = TrialConfig(micro_batch_size=7)
+    assert sizes(32, TrialConfig(), CPU) == [256, 44]
+    assert sizes(64, TrialConfig(), CPU) == [64, 64, 64, 64, 44]
+    assert max(sizes(224, TrialConfig(), CPU)) == max(sizes(1024, TrialConfig(), CPU)) == 8
+    assert sizes(224, TrialConfig(), torch.device("cuda")) == [256, 44]
+    for device in (CPU, torch.device("cuda")):
+        assert max(sizes(64, small_steps, device)) == 7
