@@ -3,7 +3,6 @@
 from typing import Final
 
 import torch
-from torch.nn import functional
 
 from objectives import Calibration, score_embeddings
 from trainer.config import TrialConfig
@@ -11,7 +10,7 @@ from trainer.data import SplitDataset
 from trainer.device_memory import release_memory
 from trainer.engine import TrainingRun
 from trainer.peak_memory import PeakMemory
-from trainer.probe import few_classes
+from trainer.rehearsal import few_images, noise_embeddings, without_weights
 
 __all__ = ["predict_memory"]
 
@@ -36,9 +35,9 @@ def predict_memory(config: TrialConfig, data: SplitDataset, *, device: torch.dev
         InputError: As `TrainingRun`.
         torch.OutOfMemoryError: Not even these fit.
     """
-    config = config.model_copy(update={"pretrained": False, "weights": None})
+    config = without_weights(config)
     if config.trunk == "frozen":
-        data = few_classes(config, data)
+        data = few_images(config, data)
     whole = _at_once(config)
     with torch.random.fork_rng():
         if whole < _SMALL:
@@ -68,11 +67,7 @@ def _peaks(
     run.config = measuring
     with PeakMemory(device) as measured:
         run.embed(data.train[:_EMBEDDED])
-        _score_noise(measuring.embedding_dim, data, device)
+        labels = data.dataset.labels[data.validation]
+        noise = noise_embeddings(len(labels), measuring.embedding_dim, device)
+        score_embeddings(noise, labels)
     return steps.peak, measured.peak
-
-
-def _score_noise(width: int, data: SplitDataset, device: torch.device) -> None:
-    labels = data.dataset.labels[data.validation]
-    noise = functional.normalize(torch.randn(len(labels), width, device=device), dim=1)
-    score_embeddings(noise, labels)

@@ -1,11 +1,10 @@
 """Probe of a configuration: two training steps, timed and measured, without a sweep."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import torch
-from torch.nn import functional
 
 from objectives import Calibration, score_embeddings
 from trainer.config import TrialConfig
@@ -13,8 +12,9 @@ from trainer.data import SplitDataset
 from trainer.engine import TrainingRun
 from trainer.image_batches import ImageBatches, evaluation_crop
 from trainer.peak_memory import PeakMemory
+from trainer.rehearsal import few_images, noise_embeddings, without_weights
 
-__all__ = ["TrialProbe", "few_classes", "probe_trial"]
+__all__ = ["TrialProbe", "probe_trial"]
 
 _STEPS: Final = 2
 _EMBEDDED: Final = 64
@@ -67,16 +67,14 @@ def probe_trial(
         InputError: As `TrainingRun`.
     """
     with torch.random.fork_rng():
-        return _probe(
-            config.model_copy(update={"pretrained": False, "weights": None}), data, device, patience
-        )
+        return _probe(without_weights(config), data, device, patience)
 
 
 def _probe(
     config: TrialConfig, data: SplitDataset, device: torch.device, patience: float
 ) -> TrialProbe:
     if config.trunk == "frozen":
-        data = few_classes(config, data)
+        data = few_images(config, data)
     least = config.model_copy(update={"batch_size": 2 * config.samples_per_class})
     scale = config.batch_size / least.batch_size
     run = _begin(least, data, device)
@@ -131,20 +129,11 @@ def _time_features(run: TrainingRun, data: SplitDataset, device: torch.device) -
     return (_now(device) - started) / len(data.train[:_EMBEDDED])
 
 
-def few_classes(config: TrialConfig, data: SplitDataset) -> SplitDataset:
-    """Return the data with so many training classes as a batch needs, and nothing kept of them."""
-    labels = data.dataset.labels[data.train]
-    classes = labels.unique()[: config.batch_size // config.samples_per_class]
-    return replace(data, train=data.train[torch.isin(labels, classes)], cache=None)
-
-
 def _time_scoring(width: int, data: SplitDataset, device: torch.device) -> float:
     """Return the seconds that the validation split's embeddings take, from those of a part."""
     labels = data.dataset.labels[data.validation]
     few = labels[:_SCORED]
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(len(few), width, generator=generator)
-    embeddings = functional.normalize(noise, dim=1).to(device)
+    embeddings = noise_embeddings(len(few), width, device)
     score_embeddings(embeddings, few)  # compiles
     started = _now(device)
     score_embeddings(embeddings, few)

@@ -57,8 +57,8 @@ def plan(space: SearchSpace, section: DataConfig, _cache: Cache, resources: Reso
     keep_freed_memory()
     stand_in = stand_in_data(classes=most_classes(space), channels=channels, size=section.size)
     probe = probe_trial(
-        config.model_copy(update={"views": 1}),  # a step is the same whatever the number of them
-        _probed(config, data or stand_in),
+        config,
+        data or stand_in,
         device=torch.device("cuda" if resources.gpu else "cpu"),
     )
     return replace(
@@ -79,18 +79,6 @@ def _outline(section: DataConfig) -> tuple[SplitDataset | None, str | None]:
         return outline_data(section), None
     except InputError as error:
         return None, str(error)
-
-
-def _probed(config: TrialConfig, data: SplitDataset) -> SplitDataset:
-    """Return data of few images where a step would first want the features of all."""
-    import torch
-
-    if config.trunk != "frozen":
-        return data
-    labels, order = data.dataset.labels[data.train].sort(stable=True)
-    place = torch.arange(len(labels)) - torch.searchsorted(labels, labels)
-    few = order[place < config.samples_per_class]
-    return replace(data, train=data.train[few.sort().values])
 
 
 def _unknown(data: SplitDataset | None, probe: TrialProbe) -> str:

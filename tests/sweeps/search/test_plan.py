@@ -8,13 +8,11 @@ import pytest
 import timm
 from safetensors.torch import save_file
 
-import trainer
 from objectives import InputError
 from sweeps import SweepPlan, plan_sweep
 from sweeps.spec import Forecast, MemoryDemand, SweepSpec
 from sweeps.spec.simulated import workload as simulated
 from tests.trainer.data.official.trees import cub
-from trainer import SplitDataset, TrialConfig, TrialProbe
 
 SIMULATED: dict[str, Any] = {
     "name": "fake",
@@ -213,26 +211,3 @@ def test_features_of_a_frozen_trunk_count_once(tmp_path: Path) -> None:
     model = facts["model"]
     assert (model["trunk"], model["weights"]) == ("frozen", str(weights))
     assert facts["features_once_seconds"] > 0
-
-
-def test_a_dry_run_computes_few_features_of_a_frozen_trunk(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    weights = tmp_path / "trunk.safetensors"
-    save_file(timm.create_model("test_resnet", in_chans=1).state_dict(), weights)
-    probed: list[SplitDataset] = []
-    real = trainer.probe_trial
-
-    def watched(config: TrialConfig, data: SplitDataset, **others: Any) -> TrialProbe:
-        probed.append(data)
-        assert config.views == 1
-        return real(config, data, **others)
-
-    monkeypatch.setattr(trainer, "probe_trial", watched)
-    frozen = {"trunk": "frozen", "backbone": "test_resnet", "weights": str(weights), "views": 3}
-    plan = made(DIGITS, trial=DIGITS["trial"] | frozen)
-    assert plan.forecast.trial["batch"]["views"] == 3
-    [data] = probed
-    labels = data.dataset.labels[data.train].tolist()
-    assert {labels.count(label) for label in labels} == {4}
-    assert len({*labels}) == 5
