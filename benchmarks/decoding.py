@@ -8,7 +8,6 @@ it, by our own decoder; once more with Pillow's resize in place of torch's.
 """
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -100,8 +99,8 @@ def sizes(images: dict[str, StoredImages]) -> list[Comparison]:
 
 
 def _make(root: Path, names: list[str], limit: int) -> StoredImages:
-    folder = root.parent / f"cache {limit}"
-    shutil.rmtree(folder, ignore_errors=True)
+    # A folder of its own: to remove gigabytes takes time, too.
+    folder = Path(tempfile.mkdtemp(dir=root.parent))
     return decoded_images(root, names, folder=folder, stored_size=_STORED, raw_limit=limit)
 
 

@@ -1,16 +1,18 @@
 """That the benchmarks run and write what they say; their timings are no tests."""
 
 import json
+import os
 import sys
 from functools import partial
 from pathlib import Path
 from threading import Barrier
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from benchmarks import cached_step, gpu, listing, scoring
+from benchmarks import actors, cached_step, gpu, listing, scoring
 from benchmarks.results import Comparison, publish, time_each
 from objectives import score_embeddings
 from trainer import load_data
@@ -126,3 +128,16 @@ def test_works_take_turns() -> None:
     works = {name: (lambda name=name: done.append(name)) for name in "ab"}
     assert set(time_each(works, rounds=2)) == {"a", "b"}
     assert "".join(done) == "ab" * 3
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="what Linux says of a process")
+def test_pages_of_the_cache_are_held_apart(tmp_path: Path) -> None:
+    before = actors._held(os.getpid())
+    for name, size in (("images.bin", 64), ("other", 8)):
+        (tmp_path / name).write_bytes(b"1" * (size << 20))
+    mapped = [np.memmap(tmp_path / name, mode="r") for name in ("images.bin", "other")]
+    assert sum(int(each[::4096].sum()) for each in mapped) > 0  # every page has been read
+    after = actors._held(os.getpid())
+    assert after["cache"] - before["cache"] == pytest.approx(64, abs=0.1)
+    assert 7.9 < after["Rss"] - before["Rss"] < 40
+    assert after["Pss"] > after["Anonymous"] > 50
