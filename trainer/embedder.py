@@ -8,7 +8,13 @@ from timm.utils.model import freeze_batch_norm_2d
 from torch import Tensor, nn
 
 from objectives import InputError
-from trainer.backbone import create_trunk, feature_map, feature_width, map_width
+from trainer.backbone import (
+    compile_feature_map,
+    create_trunk,
+    feature_map,
+    feature_width,
+    map_width,
+)
 from trainer.config import TrialConfig
 from trainer.pooling import build_pooling
 from trainer.trunk_input import TrunkInput, resolve_input
@@ -111,6 +117,13 @@ class Embedder(nn.Module):
             found = self.trunk(scaled) if self.pooling is None else feature_map(self.trunk, scaled)
         precise: Tensor = found.to(self.head.weight.dtype)
         return precise if self.pooling is None else self.pooling(precise)
+
+    def compile_trunk(self) -> None:
+        """Have the trunk compiled when it is first called, in the form that it is called in."""
+        if self.pooling is None:
+            self.trunk.compile()
+        else:
+            compile_feature_map(self.trunk)
 
     def hold_trunk(self, held: bool) -> None:
         """Freeze the trunk, or let it be trained again but for what is frozen for good.
