@@ -91,6 +91,8 @@ class TrunkFeatures:
         return mapped
 
     def _write(self, file: Path, split: Split, number: int) -> None:
+        for left in file.parent.glob(f".{file.name}.*"):  # by a process that was killed
+            left.unlink(missing_ok=True)
         count, row = len(self._data.indices(split)), 0
         parts = self._computed(split, number)
         first = next(parts)

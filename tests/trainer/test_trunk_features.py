@@ -191,6 +191,19 @@ def test_what_fails_leaves_no_file(
     assert files_in(cached) == {}
 
 
+def test_what_a_killed_process_left_is_cleared(cached: SplitDataset, config: TrialConfig) -> None:
+    first = features_of(cached, config)
+    first.view("train")
+    assert cached.cache is not None
+    (file,) = cached.cache.rglob("train-*.npy")
+    left = file.with_name(f".{file.name}.0123abcd.partial")
+    left.write_bytes(b"half")
+    file.unlink()
+    features_of(cached, config).view("train")
+    assert file.exists()
+    assert not left.exists()
+
+
 @pytest.mark.parametrize("views", [1, 3])
 def test_batches_are_rows_of_the_views(
     views: int, cached: SplitDataset, config: TrialConfig
