@@ -13,7 +13,14 @@ from objectives import InputError
 from trainer.references import import_object
 from trainer.weights import describe_misfit, first_line, read_weights
 
-__all__ = ["check_backbone", "create_trunk", "feature_map", "feature_width", "map_width"]
+__all__ = [
+    "check_backbone",
+    "compile_feature_map",
+    "create_trunk",
+    "feature_map",
+    "feature_width",
+    "map_width",
+]
 
 
 def check_backbone(backbone: str) -> None:
@@ -118,6 +125,11 @@ def feature_map(trunk: nn.Module, images: Tensor) -> Tensor:
     features: Tensor = getattr(trunk, "forward_features")(images)  # noqa: B009
     last = getattr(trunk, "output_fmt", None) == "NHWC" and features.ndim == 4
     return features.permute(0, 3, 1, 2) if last else features
+
+
+def compile_feature_map(trunk: nn.Module) -> None:
+    """Compile what `feature_map` calls, which a module's own ``compile`` leaves as it is."""
+    setattr(trunk, "forward_features", torch.compile(getattr(trunk, "forward_features")))  # noqa: B009, B010
 
 
 def _timm_trunk(

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from trainer.data import Images, TensorImages
+from trainer.device_memory import bounded_share
 from trainer.views import Views
 
 __all__ = ["DeviceImages", "to_device"]
@@ -78,7 +79,7 @@ def _fits(images: TensorImages, device: torch.device) -> bool:
     if device.type != "cuda":
         return False
     free, total = torch.cuda.mem_get_info(device)
-    room = min(free, total * torch.cuda.get_per_process_memory_fraction(device))
+    room = min(free, total * bounded_share(device))
     return images.pixels.nbytes <= room * _SHARE or device in _RESIDENT.get(images, {})
 
 

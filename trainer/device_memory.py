@@ -5,14 +5,21 @@ from typing import Final
 
 import torch
 
-__all__ = ["CONTEXT_BYTES", "bound_memory", "is_out_of_memory", "release_memory", "widen_memory"]
+__all__ = [
+    "CONTEXT_BYTES",
+    "bound_memory",
+    "bounded_share",
+    "is_out_of_memory",
+    "release_memory",
+    "widen_memory",
+]
 
 # What CUDA and its libraries hold of a device for each process, beside what torch reserves.
 CONTEXT_BYTES: Final = 2**29
 # What is too little to try again for.
 _NOTICEABLE: Final = 2**26
 # Words of torch's own error, of the driver's, of cuBLAS and cuDNN, and of the CPU's allocator.
-_WORDS: Final = ("out of memory", "alloc_failed", "can't allocate memory")
+_WORDS: Final = ("out of memory", "alloc_failed", "allocation_failed", "can't allocate memory")
 
 
 def bound_memory(device: torch.device, share: float) -> None:
@@ -30,7 +37,12 @@ def bound_memory(device: torch.device, share: float) -> None:
     if share < 1:
         _, total = torch.cuda.mem_get_info(device)
         share = max(share - CONTEXT_BYTES / total, share / 2)
-    torch.cuda.set_per_process_memory_fraction(float(min(share, 1.0)), device)
+    torch.cuda.set_per_process_memory_fraction(float(min(share, 1.0)), _index(device))
+
+
+def bounded_share(device: torch.device) -> float:
+    """Return the share of a CUDA device's memory that torch may reserve in this process."""
+    return torch.cuda.get_per_process_memory_fraction(_index(device))
 
 
 def widen_memory(device: torch.device) -> bool:
@@ -41,13 +53,13 @@ def widen_memory(device: torch.device) -> bool:
     """
     if device.type != "cuda":
         return False
-    now = torch.cuda.get_per_process_memory_fraction(device)
+    now = bounded_share(device)
     free, total = torch.cuda.mem_get_info(device)
     reach = (torch.cuda.memory_reserved(device) + free) / total
     wider = min(2 * now, reach, 1.0)
     if (wider - now) * total < _NOTICEABLE:
         return False
-    torch.cuda.set_per_process_memory_fraction(float(wider), device)
+    torch.cuda.set_per_process_memory_fraction(float(wider), _index(device))
     return True
 
 
@@ -71,3 +83,8 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     said = str(error).lower()
     return isinstance(error, RuntimeError) and any(word in said for word in _WORDS)
+
+
+def _index(device: torch.device) -> int:
+    """Return the device's number, which torch's bounds want where all else takes plain ``cuda``."""
+    return torch.cuda.current_device() if device.index is None else device.index

@@ -4,11 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from timm.utils.model import freeze_batch_norm_2d
 from torch import Tensor, nn
 
 from objectives import InputError
-from trainer.backbone import create_trunk, feature_map, feature_width, map_width
+from trainer.backbone import (
+    compile_feature_map,
+    create_trunk,
+    feature_map,
+    feature_width,
+    map_width,
+)
 from trainer.config import TrialConfig
 from trainer.pooling import build_pooling
 from trainer.trunk_input import TrunkInput, resolve_input
@@ -73,8 +78,9 @@ class Embedder(nn.Module):
             weights=weights,
         )
         self.trunk_input: TrunkInput = resolve_input(trunk)
-        if freeze_batch_norm:
-            trunk = freeze_batch_norm_2d(trunk)
+        self._frozen_norms = _batch_norms(trunk) if freeze_batch_norm else []
+        for norm in self._frozen_norms:
+            norm.requires_grad_(False)
         if freeze_patch_embedding:
             _patch_embedding(trunk, backbone).requires_grad_(False)
         width = feature_width(trunk, backbone=backbone, channels=channels, image_size=image_size)
@@ -95,6 +101,7 @@ class Embedder(nn.Module):
         self.register_buffer("mean", _per_channel(mean, channels), persistent=False)
         self.register_buffer("std", _per_channel(std, channels), persistent=False)
         self.to(memory_format=torch.channels_last)
+        self.train()
 
     def forward(self, images: Tensor) -> Tensor:
         """Embed B x C x S x S images in [0, 1] as B x D unit vectors."""
@@ -112,6 +119,13 @@ class Embedder(nn.Module):
         precise: Tensor = found.to(self.head.weight.dtype)
         return precise if self.pooling is None else self.pooling(precise)
 
+    def compile_trunk(self) -> None:
+        """Have the trunk compiled when it is first called, in the form that it is called in."""
+        if self.pooling is None:
+            self.trunk.compile()
+        else:
+            compile_feature_map(self.trunk)
+
     def hold_trunk(self, held: bool) -> None:
         """Freeze the trunk, or let it be trained again but for what is frozen for good.
 
@@ -123,10 +137,12 @@ class Embedder(nn.Module):
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "Embedder":
-        """Set the training mode, of the trunk too unless it is held."""
+        """Set the training mode, but not of a trunk that is held, nor of frozen BatchNorms."""
         super().train(mode)
         if self._trunk_held:
             self.trunk.eval()
+        for norm in self._frozen_norms:
+            norm.eval()
         return self
 
 
@@ -149,6 +165,16 @@ def build_embedder(config: TrialConfig, *, channels: int, image_size: int) -> Em
         freeze_patch_embedding=config.freeze_patch_embedding,
         freeze_trunk=config.trunk == "frozen",
     )
+
+
+def _batch_norms(trunk: nn.Module) -> list[nn.Module]:
+    """Return a trunk's 2D BatchNorms, which stay what they are where they are frozen.
+
+    timm's `freeze_batch_norm_2d` replaces them by products and sums in float32, of which autocast
+    makes every activation float32 too: two or three times what a BatchNorm reads and writes.
+    """
+    kinds = (nn.BatchNorm2d, nn.SyncBatchNorm)
+    return [module for module in trunk.modules() if isinstance(module, kinds)]
 
 
 def _patch_embedding(trunk: nn.Module, backbone: str) -> nn.Module:

@@ -75,7 +75,7 @@ class TrainingRun:
         if config.compile_trunk:
             # A process compiles the same function anew only so many times, then no more.
             torch.compiler.reset()
-            self.embedder.trunk.compile()
+            self.embedder.compile_trunk()
         self._inputs = build_inputs(self.embedder, data, device=device, config=config)
         frozen = config.trunk == "frozen"
         self._embed: Callable[[Tensor], Tensor] = self.embedder.project if frozen else self.embedder

@@ -39,7 +39,7 @@ def predict_memory(config: TrialConfig, data: SplitDataset, *, device: torch.dev
     if config.trunk == "frozen":
         data = few_images(config, data)
     whole = _at_once(config)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
         if whole < _SMALL:
             return max(_peaks(config, config, data, device))
         near, far = (config.model_copy(update={"micro_batch_size": whole // n}) for n in (4, 2))

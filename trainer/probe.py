@@ -66,7 +66,7 @@ def probe_trial(
     Raises:
         InputError: As `TrainingRun`.
     """
-    with torch.random.fork_rng():
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
         return _probe(without_weights(config), data, device, patience)
 
 

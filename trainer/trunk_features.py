@@ -2,16 +2,19 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import timm
 import torch
 from filelock import FileLock
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from objectives import Progress, ignore_progress
 from trainer.atomic import written_whole
@@ -88,6 +91,8 @@ class TrunkFeatures:
         return mapped
 
     def _write(self, file: Path, split: Split, number: int) -> None:
+        for left in file.parent.glob(f".{file.name}.*"):  # by a process that was killed
+            left.unlink(missing_ok=True)
         count, row = len(self._data.indices(split)), 0
         parts = self._computed(split, number)
         first = next(parts)
@@ -127,6 +132,7 @@ class TrunkFeatures:
             "images": _pixels_key(data.dataset.images),
             "size": data.dataset.image_size,
             "crop": str(self._crop),
+            "backbone": [self._config.backbone, timm.__version__, *_code(self._embedder.trunk)],
             "trunk": _digest(self._embedder),
             "device": self._device.type,  # bfloat16 or not
         }
@@ -212,11 +218,20 @@ def _pixels_key(images: Images) -> str:
 
 
 def _digest(embedder: Embedder) -> str:
-    """Return a hash of all that features depend on: the trunk's structure and its weights."""
+    """Return a hash of all that features depend on: scaling, the trunk's structure, its weights."""
     found = hashlib.sha256(repr(embedder.trunk).encode())
     found.update(repr(embedder.pooling).encode())
-    for name, value in embedder.state_dict().items():
-        if name.startswith(("trunk.", "pooling.")):
+    # Buffers that are in no state dict too: the mean and deviation of images, a trunk's positions.
+    for name, value in chain(embedder.named_parameters(), embedder.named_buffers()):
+        if not name.startswith(("head.", "head_norm.")):
             found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-            found.update(value.cpu().contiguous().numpy().tobytes())
+            found.update(value.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
     return found.hexdigest()
+
+
+def _code(trunk: nn.Module) -> list[str]:
+    """Return hashes of the code of layers that are not torch's or timm's, but of a user's own."""
+    modules = {type(layer).__module__ for layer in trunk.modules()}
+    own = sorted(name for name in modules if name.partition(".")[0] not in ("torch", "timm"))
+    files = (Path(getattr(sys.modules.get(name), "__file__", None) or "") for name in own)
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()]

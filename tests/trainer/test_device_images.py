@@ -107,7 +107,8 @@ def test_an_eighth_of_what_the_process_may_have_is_enough(
     free: int, bound: float, fits: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 2 * 8 * 288))
-    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda _: bound)
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", {0: bound}.__getitem__)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     held = images()
     assert held.pixels.nbytes == 288
     assert trainer.device_images._fits(held, torch.device("cuda")) is fits

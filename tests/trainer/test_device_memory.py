@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.cuda._utils import _get_device_index
 
 from trainer import CONTEXT_BYTES, TrialFailed, bound_memory, is_out_of_memory, release_memory
 from trainer.device_memory import widen_memory
@@ -20,16 +21,22 @@ def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
     def make(*, free: int = 16 * GIB, reserved: int = 0) -> SimpleNamespace:
         device = SimpleNamespace(fraction=1.0)
 
-        def bound(fraction: float, _device: object = None) -> None:
+        def bound(fraction: float, of: torch.device) -> None:
+            _get_device_index(of)  # as torch does: it refuses a device without a number
             assert type(fraction) is float
             assert 0 < fraction <= 1
             device.fraction = fraction
+
+        def bounded(of: torch.device) -> float:
+            _get_device_index(of)
+            return float(device.fraction)
 
         for name, found in {
             "mem_get_info": lambda _device=None: (free, 16 * GIB),
             "memory_reserved": lambda _device=None: reserved,
             "set_per_process_memory_fraction": bound,
-            "get_per_process_memory_fraction": lambda _device=None: device.fraction,
+            "get_per_process_memory_fraction": bounded,
+            "current_device": lambda: 0,
         }.items():
             monkeypatch.setattr(torch.cuda, name, found)
         return device
@@ -89,6 +96,7 @@ def test_a_process_gets_twice_as_much_as_far_as_it_is_free(
         RuntimeError("CUDA error: out of memory"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
         MemoryError(),
     ],

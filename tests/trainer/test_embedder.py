@@ -203,11 +203,36 @@ def test_frozen_batch_norms_keep_statistics_and_weights() -> None:
         image_size=32,
         freeze_batch_norm=True,
     )
+    norms = [each for each in model.modules() if isinstance(each, torch.nn.BatchNorm2d)]
+    assert norms
     before = {name: value.clone() for name, value in model.named_buffers()}
     assert any(name.endswith("running_mean") for name in before)
-    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in model.modules())
-    training = model.train()(images())
-    training.sum().backward()
+    for _ in range(2):
+        training = model.train()(images())
+        training.sum().backward()
+        assert torch.allclose(training, model.eval()(images()), atol=1e-6)
+        model.hold_trunk(True)
+        model.hold_trunk(False)
     assert all(torch.equal(before[name], value) for name, value in model.named_buffers())
-    assert torch.allclose(training, model.eval()(images()), atol=1e-6)
-    assert not [name for name, _ in model.named_parameters() if ".bn" in name]
+    assert all(p.grad is None and not p.requires_grad for norm in norms for p in norm.parameters())
+    assert any(p.grad is not None for p in model.trunk.parameters())
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_batch_norms_keep_the_precision_of_what_they_normalise(frozen: bool) -> None:
+    model = Embedder(
+        backbone="test_efficientnet",
+        pretrained=False,
+        embedding_dim=5,
+        channels=1,
+        image_size=32,
+        freeze_batch_norm=frozen,
+    )
+    seen: list[torch.dtype] = []
+    for name, module in model.trunk.named_modules():
+        if name.split(".")[-1].startswith("bn"):
+            module.register_forward_hook(lambda *args: seen.append(args[2].dtype))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        model.trunk(images())
+    assert len(seen) > 5
+    assert {*seen} == {torch.bfloat16}

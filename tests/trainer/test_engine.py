@@ -631,8 +631,9 @@ def test_a_trial_uses_the_loss_of_its_configuration(
 
 
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0:RuntimeWarning")
+@pytest.mark.parametrize("pooling", ["default", "gem"])
 def test_a_compiled_trunk_computes_the_same_and_has_the_same_state(
-    make_config: MakeConfig, make_trial: MakeRun, monkeypatch: pytest.MonkeyPatch
+    pooling: str, make_config: MakeConfig, make_trial: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled: list[torch.fx.GraphModule] = []
 
@@ -641,7 +642,7 @@ def test_a_compiled_trunk_computes_the_same_and_has_the_same_state(
         return graph.forward
 
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
-    config = make_config(backbone="test_efficientnet_gn", epochs=1)
+    config = make_config(backbone="test_efficientnet_gn", epochs=1, pooling=pooling)
     plain = make_trial(config)
     expected = plain.advance()
     assert not compiled

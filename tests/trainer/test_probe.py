@@ -1,5 +1,6 @@
 import mmap
 
+import pytest
 import torch
 
 from trainer import SplitDataset, TrialConfig, outline_data, probe_trial, stand_in_data
@@ -22,6 +23,17 @@ def test_two_steps_are_timed_and_forgotten(data: SplitDataset, make_config: Make
     assert probe.memory is not None
     assert probe.memory > 50e6  # a process that has torch
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_probe_on_the_cpu_leaves_gpus_alone(
+    data: SplitDataset, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(*_: object) -> int:
+        raise AssertionError("a GPU was asked")
+
+    monkeypatch.setattr(torch.cuda, "get_rng_state", ask)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert probe_trial(make_config(), data, device=CPU, patience=0).step_seconds > 0
 
 
 def test_a_step_that_would_take_too_long_is_not_taken(

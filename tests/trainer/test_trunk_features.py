@@ -1,4 +1,6 @@
 import dataclasses
+import importlib
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from trainer import SplitDataset, TrainingRun, TrialConfig
 from trainer.embedder import Embedder, build_embedder
 from trainer.image_batches import ImageBatches, evaluation_crop
 from trainer.trunk_features import FeatureBatches, TrunkFeatures
+from trainer.trunk_input import resolve_input
 
 from .factories import MakeConfig, MakeData
 from .steps import train_on
@@ -113,6 +116,51 @@ def test_other_weights_sizes_and_data_have_features_of_their_own(
     assert len(list(cached.cache.iterdir())) == 5
 
 
+def test_the_scaling_of_images_is_a_part_of_features(
+    cached: SplitDataset, config: TrialConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As of two tags of one architecture, whose weights are a file.
+    first = features_of(cached, config).view("validation")
+    dark = (0.1, 0.1, 0.1)
+    monkeypatch.setattr(
+        "trainer.embedder.resolve_input",
+        lambda trunk: dataclasses.replace(resolve_input(trunk), mean=dark, std=dark),
+    )
+    second = features_of(cached, config).view("validation")
+    assert not np.allclose(first, second)
+    assert len(files_in(cached)) == 1  # of one name, in a folder each
+    assert cached.cache is not None
+    assert len(list(cached.cache.iterdir())) == 2
+
+
+OWN_TRUNK = """
+import torch
+
+class Trunk(torch.nn.Module):
+    def forward(self, images):
+        return images.flatten(1)[:, :8] {change}
+
+def build(**asked):
+    return Trunk()
+"""
+
+
+def test_a_trunk_of_ones_own_that_is_changed_has_other_features(
+    cached: SplitDataset,
+    make_config: MakeConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    config, found = make_config(backbone="trunk_of_mine:build", trunk="frozen"), []
+    for change in ("", "+ 1"):
+        (tmp_path / "trunk_of_mine.py").write_text(OWN_TRUNK.format(change=change))
+        monkeypatch.delitem(sys.modules, "trunk_of_mine", raising=False)
+        importlib.invalidate_caches()
+        found.append(features_of(cached, config).view("validation"))
+    np.testing.assert_allclose(found[1], found[0] + 1, rtol=1e-5)
+
+
 def test_trials_that_ask_at_once_compute_once(
     cached: SplitDataset, config: TrialConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +189,19 @@ def test_what_fails_leaves_no_file(
     with pytest.raises(InputError, match="gone"):
         features_of(cached, config).view("train")
     assert files_in(cached) == {}
+
+
+def test_what_a_killed_process_left_is_cleared(cached: SplitDataset, config: TrialConfig) -> None:
+    first = features_of(cached, config)
+    first.view("train")
+    assert cached.cache is not None
+    (file,) = cached.cache.rglob("train-*.npy")
+    left = file.with_name(f".{file.name}.0123abcd.partial")
+    left.write_bytes(b"half")
+    file.unlink()
+    features_of(cached, config).view("train")
+    assert file.exists()
+    assert not left.exists()
 
 
 @pytest.mark.parametrize("views", [1, 3])
