@@ -28,11 +28,11 @@ _JPEG_SHARE: Final = 8
 def plan(space: SearchSpace, section: DataConfig, _cache: Cache, resources: Resources) -> Forecast:
     """Check the space, list the data, and time two steps of a control on images of noise.
 
-    No image is opened, and no pretrained weights are loaded.
+    No image is opened, and no pretrained weights are fetched; those of a file have to be there.
 
     Raises:
-        InputError: There is no such backbone, it does not take images of that size, or a batch
-            needs more classes than the training split has.
+        InputError: There is no such backbone, it does not take images of that size, its file of
+            weights cannot be loaded, or a batch needs more classes than the training split has.
     """
     import torch
 
@@ -40,7 +40,7 @@ def plan(space: SearchSpace, section: DataConfig, _cache: Cache, resources: Reso
 
     data, missing = _outline(section)
     channels = data.dataset.images.channels if data else _RGB
-    check_models(space, channels=channels, size=section.size, loaded=False)
+    check_models(space, channels=channels, size=section.size, fetched=False)
     if data is not None:
         check_classes(space, data.class_count("train"))
     config = TrialConfig.model_validate(space.controls()[0][1].model_dump())

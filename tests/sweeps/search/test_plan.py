@@ -167,6 +167,7 @@ def test_a_gpu_that_is_not_there_is_not_probed(monkeypatch: pytest.MonkeyPatch) 
     ("trial", "said"),
     [
         ({"backbone": "resnet999"}, "backbone: timm has no model 'resnet999'"),
+        ({"weights": "/no.pt"}, "/no.pt: weights: there is no such file or folder"),
         ({"batch_size": 64}, "batch_size: a batch of this space can need 16 classes"),
     ],
 )
