@@ -29,12 +29,16 @@ class LiveView(SweepCallback):
 
     Args:
         console: Where to show it.
+
+    Attributes:
+        started: Whether the sweep has begun, and is in the store.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._ends = ExitStack()
         self._decoding = DataProgress(console)
+        self.started = False
 
     def __enter__(self) -> Self:
         return self
@@ -49,6 +53,7 @@ class LiveView(SweepCallback):
 
     def on_sweep_start(self, sweep: RunningSweep) -> None:
         """Begin to show it."""
+        self.started = True
         self._decoding.close()
         for note in sweep.notes:
             self._console.print(note, highlight=False, markup=False, soft_wrap=True)
