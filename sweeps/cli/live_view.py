@@ -8,6 +8,7 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -174,7 +175,7 @@ class LiveProgress:
                     str(trial.number),
                     epochs_done(trial, measured),
                     *self._values(measured),
-                    describe_sampled(trial.sampled, control=trial.control),
+                    escape(describe_sampled(trial.sampled, control=trial.control)),
                 )
         return table
 
