@@ -70,6 +70,7 @@ OF_TRAINER = {
     "TrialFailed",
     "describe_fault",
     "import_object",
+    "input_error",
     "load_model",
     "written_whole",
 }

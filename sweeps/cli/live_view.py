@@ -8,6 +8,7 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -29,12 +30,16 @@ class LiveView(SweepCallback):
 
     Args:
         console: Where to show it.
+
+    Attributes:
+        started: Whether the sweep has begun, and is in the store.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._ends = ExitStack()
         self._decoding = DataProgress(console)
+        self.started = False
 
     def __enter__(self) -> Self:
         return self
@@ -49,6 +54,7 @@ class LiveView(SweepCallback):
 
     def on_sweep_start(self, sweep: RunningSweep) -> None:
         """Begin to show it."""
+        self.started = True
         self._decoding.close()
         for note in sweep.notes:
             self._console.print(note, highlight=False, markup=False, soft_wrap=True)
@@ -169,7 +175,7 @@ class LiveProgress:
                     str(trial.number),
                     epochs_done(trial, measured),
                     *self._values(measured),
-                    describe_sampled(trial.sampled, control=trial.control),
+                    escape(describe_sampled(trial.sampled, control=trial.control)),
                 )
         return table
 

@@ -1,7 +1,7 @@
 """Plan of a sweep for people: a line for each thing that a dry run has found out."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from rich.markup import escape
 from rich.table import Table
@@ -12,6 +12,8 @@ from sweeps.cli.terminal import OUT, print_json
 from sweeps.search import SweepPlan
 
 __all__ = ["duration", "plan_table", "show_plan", "size"]
+
+_TOO_SMALL: Final = "too small"
 
 
 def show_plan(plan: SweepPlan, *, as_json: bool) -> None:
@@ -35,7 +37,7 @@ def plan_table(plan: SweepPlan) -> Table:
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for name, text in _lines(plan):
-        table.add_row(name, escape(text))
+        table.add_row(name, escape(text), style="yellow" if name == _TOO_SMALL else None)
     return table
 
 
@@ -52,6 +54,8 @@ def _lines(plan: SweepPlan) -> Iterator[tuple[str, str]]:
     gpus = "what it needs of a GPU" if gpu == "auto" else f"{gpu:g} GPUs"
     held = f"a trial holds {plan.resources.cpu} CPUs and {gpus}"
     yield "machine", f"{plan.cpus} CPUs, {forecast.gpus} GPUs; {held}"
+    if plan.lacking:
+        yield _TOO_SMALL, "; ".join(plan.lacking)
     for each in plan.first:
         yield f"trial {each.number}", describe_sampled(each.sampled, control=each.control)
 
@@ -92,6 +96,8 @@ def _time(plan: SweepPlan) -> str:
     if plan.forecast.seconds is None:
         return f"not known: {plan.forecast.unknown}"
     a_trial = f"about {duration(plan.forecast.seconds)} a trial"
+    if plan.lacking:
+        return f"{a_trial} on this machine, where none fits"
     if plan.seconds is None:
         return f"{a_trial} on this machine; how many fit at a time is not known here"
     once = f", and {duration(plan.forecast.once)} once" if plan.forecast.once else ""

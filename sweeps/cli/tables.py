@@ -62,7 +62,8 @@ def front_table(ranked: RankedTrials, *, width: int, every_trial: bool = False) 
     for trial in trials:
         style = "bold green" if trial.number == ranked.knee else ""
         cells = _front_cells(ranked, trial, every_trial=every_trial)
-        table.add_row(*cells, describe_sampled(trial.sampled, control=False), style=style)
+        described = escape(describe_sampled(trial.sampled, control=False))
+        table.add_row(*cells, described, style=style)
         wide.add_row(*cells, *(_cell(trial.sampled.get(name)) for name in names), style=style)
     for each in ranked.baselines:
         if each.metrics is not None:
@@ -174,4 +175,4 @@ def sweeps_table(rows: Sequence[tuple[SweepRecord, Mapping[str, int]]]) -> Table
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else escape(str(value))

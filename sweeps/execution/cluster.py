@@ -92,8 +92,7 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
 def _check_resources(resources: Resources) -> None:
     """Refuse a trial that would wait for ever; a cluster may yet grow, this machine does not."""
     here = ray.cluster_resources()
-    gpu = 0 if resources.gpu == "auto" else resources.gpu  # a probe asks for one itself
-    for name, wanted in (("cpu", resources.cpu), ("gpu", gpu)):
+    for name, wanted in (("cpu", resources.cpu), ("gpu", resources.gpu_share)):
         if wanted > here.get(name.upper(), 0):
             raise InputError(
                 f"a trial needs {wanted:g}, and this machine has {here.get(name.upper(), 0):g}",

@@ -79,11 +79,12 @@ def run_sweep(
     tracking = tracking_uri or home.tracking_uri
     check_tracking_uri(tracking)
     folder = (cache or home.cache).absolute()
-    data = _open_data(spec, folder, callbacks)
-    spec.kind.check(spec.search_space(), data)
-    # The store comes last: what cannot start leaves no file.
+    # Ray comes first: it knows in seconds whether a trial fits, and decoding may take hours. The
+    # store comes last: what cannot start leaves no file.
     with ExitStack() as stack:
         stack.enter_context(ray_cluster(address, spec.resources))
+        data = _open_data(spec, folder, callbacks)
+        spec.kind.check(spec.search_space(), data)
         demand = found_demand(spec, _surroundings(spec, data, folder))
         spec = packed(spec, demand)
         store = stack.enter_context(Store.open(store_url or home.store_url))

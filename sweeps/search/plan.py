@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ class SweepPlan:
         at_once: Trials at a time; None where this machine cannot hold one, or is not where they
             are to run, or where a probe is to find it out.
         forecast: What the workload foresees.
+        lacking: What a trial asks for and this machine, where it is to run, has not, in sentences.
     """
 
     sweep: str
@@ -41,6 +43,7 @@ class SweepPlan:
     cpus: int
     at_once: int | None
     forecast: Forecast
+    lacking: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float | None:
@@ -72,6 +75,7 @@ class SweepPlan:
             "unknown": self.forecast.unknown,
             "resources": self.resources.model_dump(),
             "at_once": self.at_once,
+            "lacking": list(self.lacking),
             "cpus": self.cpus,
             "gpus": self.forecast.gpus,
         }
@@ -108,7 +112,17 @@ def plan_sweep(
         cpus=cpus,
         at_once=None if elsewhere else _at_once(spec, cpus, forecast.gpus),
         forecast=forecast,
+        lacking=() if elsewhere else tuple(_lacking(spec, cpus, forecast.gpus)),
     )
+
+
+def _lacking(spec: SweepSpec, cpus: int, gpus: int) -> Iterator[str]:
+    """Say what a trial would wait for; where a workload has no plan, nobody counted GPUs."""
+    held, counted = spec.resources, spec.kind.plan is not None
+    for name, asked, there in (("CPU", held.cpu, cpus), ("GPU", held.gpu_share, gpus)):
+        if asked > there and (counted or name == "CPU"):
+            named = f"{asked:g} {name}{'s' * (asked != 1)}"
+            yield f"a trial asks for {named}, and this machine has {there or 'none'}"
 
 
 def _first(spec: SweepSpec, count: int) -> tuple[Suggestion, ...]:
@@ -126,7 +140,9 @@ def _at_once(spec: SweepSpec, cpus: int, gpus: int) -> int | None:
     held = spec.resources
     if held.gpu == "auto":
         return None
-    most = [cpus // held.cpu, spec.budget.max_concurrent or cpus, spec.budget.trials]
+    total = spec.budget.trials + len(spec.search_space().controls())
+    most = [cpus // held.cpu, spec.budget.max_concurrent or total, total]
     if held.gpu:
-        most.append(int(gpus / held.gpu))
+        # A trial's part of a GPU is a part of one.
+        most.append(gpus * int(1 / held.gpu) if held.gpu < 1 else int(gpus / held.gpu))
     return min(most) or None

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from objectives import InputError
 from sweeps.spec.controls import Centre, ControlRule
@@ -12,6 +12,7 @@ from sweeps.spec.field_order import FieldOrder
 from sweeps.spec.field_types import check_conditions, typed_parameter, typed_value
 from sweeps.spec.parameters import Choices, Range, Scalar, Suggest
 from sweeps.spec.space_rules import SpaceRules
+from trainer import input_error
 
 __all__ = ["SearchSpace"]
 
@@ -56,6 +57,7 @@ class SearchSpace:
         self._order = FieldOrder(rules.ordered, self._typed(parameters), self._defaults)
         self._parameters = self._order.parameters
         rules.check(self.values)
+        self._check_together()
         self.controls()
 
     def suggest(self, trial: Suggest) -> dict[str, Scalar]:
@@ -144,6 +146,15 @@ class SearchSpace:
             check_conditions(name, parameter, typed)
         ordered = [name for name in model.model_fields if name in typed]
         return {name: typed[name] for name in sorted(ordered, key=lambda n: bool(typed[n].when))}
+
+    def _check_together(self) -> None:
+        """Refuse combinations of choices that some trial would have and the model does not take."""
+        together = self._rules.together
+        for fields in self.combinations(*together) if together else ():
+            try:
+                self._model.model_validate(fields)
+            except ValidationError as error:
+                raise input_error(error) from None
 
     def _check_kind(self, name: str, parameter: Choices | Range) -> None:
         """Refuse a field of which every value has its control, where there is no list of them."""

@@ -23,11 +23,14 @@ class SpaceRules:
         control: What a control is; None where there is none.
         check: Given a function from a field's name to all values that the space gives it, raises
             an InputError where they do not go together.
+        together: Fields of choices that the model of a configuration checks together: of their
+            combinations that a space has, it must take every one.
     """
 
     ordered: tuple[tuple[str, str], ...] = ()
     control: ControlRule | None = None
     check: Callable[[Callable[[str], Sequence[Any]]], None] = _no_check
+    together: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         named = [name for pair in self.ordered for name in pair]
@@ -39,6 +42,6 @@ class SpaceRules:
         """Every field that a rule names."""
         ordered = {name for pair in self.ordered for name in pair}
         if self.control is None:
-            return frozenset(ordered)
+            return frozenset(ordered).union(self.together)
         each = {self.control.each} if self.control.each else set()
-        return self.control.left_out | ordered | each
+        return self.control.left_out | ordered | each | {*self.together}

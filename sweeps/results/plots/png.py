@@ -97,6 +97,7 @@ def _draw_baseline(ax: Axes, mark: BaselineMark) -> None:
         va="bottom" if vertical > 0 else "top",
         fontsize=8.5,
         color=mark.colour,
+        parse_math=False,
         path_effects=[Stroke(linewidth=2.5, foreground="white"), Normal()],
         zorder=7,
     )

@@ -69,11 +69,11 @@ def check(space: SearchSpace, data: Data) -> None:
     check_classes(space, data.facts["train_classes"])
 
 
-def check_models(space: SearchSpace, *, channels: int, size: int, loaded: bool = True) -> None:
-    """Build each model of the space once, without weights unless they are to be loaded."""
+def check_models(space: SearchSpace, *, channels: int, size: int, fetched: bool = True) -> None:
+    """Build each model of the space once, without timm's weights unless they are to be fetched."""
     from trainer import build_embedder
 
-    without = {} if loaded else {"pretrained": False, "weights": None}
+    without = {} if fetched else {"pretrained": False}
     for fields in space.combinations(*_MODEL_FIELDS):
         try:
             config = TrialConfig.model_validate({**fields, **without})

@@ -2,6 +2,8 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
+from shutil import disk_usage
 from typing import Any, Final
 
 from objectives import InputError
@@ -25,14 +27,14 @@ _GIGABYTE: Final = 10**9
 _JPEG_SHARE: Final = 8
 
 
-def plan(space: SearchSpace, section: DataConfig, _cache: Cache, resources: Resources) -> Forecast:
+def plan(space: SearchSpace, section: DataConfig, cache: Cache, resources: Resources) -> Forecast:
     """Check the space, list the data, and time two steps of a control on images of noise.
 
-    No image is opened, and no pretrained weights are loaded.
+    No image is opened, and no pretrained weights are fetched; those of a file have to be there.
 
     Raises:
-        InputError: There is no such backbone, it does not take images of that size, or a batch
-            needs more classes than the training split has.
+        InputError: There is no such backbone, it does not take images of that size, its file of
+            weights cannot be loaded, or a batch needs more classes than the training split has.
     """
     import torch
 
@@ -40,13 +42,13 @@ def plan(space: SearchSpace, section: DataConfig, _cache: Cache, resources: Reso
 
     data, missing = _outline(section)
     channels = data.dataset.images.channels if data else _RGB
-    check_models(space, channels=channels, size=section.size, loaded=False)
+    check_models(space, channels=channels, size=section.size, fetched=False)
     if data is not None:
         check_classes(space, data.class_count("train"))
     config = TrialConfig.model_validate(space.controls()[0][1].model_dump())
     forecast = Forecast(
         trial=_trial_facts(config, data, None),
-        data=_data_facts(section, data),
+        data=_data_facts(section, data, cache.folder),
         gpus=torch.cuda.device_count(),
         missing=missing,
     )
@@ -146,7 +148,7 @@ def _weights(config: TrialConfig) -> str:
     return "pretrained" if config.pretrained else "random"
 
 
-def _data_facts(section: DataConfig, data: SplitDataset | None) -> dict[str, Any]:
+def _data_facts(section: DataConfig, data: SplitDataset | None, cache: Path) -> dict[str, Any]:
     if data is None:
         alike = {"split"} if section.split == SplitConfig() else None
         facts = section.model_dump(mode="json", exclude_defaults=True, exclude=alike)
@@ -158,16 +160,25 @@ def _data_facts(section: DataConfig, data: SplitDataset | None) -> dict[str, Any
         for split in ("train", "validation", "test")
     }
     shape = {"image_size": data.dataset.image_size, "channels": data.dataset.images.channels}
-    return facts | shape | _size_facts(section, data) | splits
+    return facts | shape | _size_facts(section, data, cache) | splits
 
 
-def _size_facts(section: DataConfig, data: SplitDataset) -> dict[str, Any]:
+def _size_facts(section: DataConfig, data: SplitDataset, folder: Path) -> dict[str, Any]:
     """Say what the pixels take; those of files are counted as squares, for none has been opened."""
     images = data.dataset.images
     pixels = images.channels * int(images.shapes.prod(1).sum())
     if section.source is None:
         return {"decoded_bytes": pixels}
-    cache: dict[str, Any] = {"short_side": section.short_side}
+    cache: dict[str, Any] = {"folder": str(folder), "short_side": section.short_side}
     if pixels > section.raw_limit_gb * _GIGABYTE:
-        return {"cache": cache | {"format": "JPEG", "about_bytes": pixels // _JPEG_SHARE}}
-    return {"cache": cache | {"format": "raw", "at_least_bytes": pixels}}
+        cache |= {"format": "JPEG", "about_bytes": pixels // _JPEG_SHARE}
+    else:
+        cache |= {"format": "raw", "at_least_bytes": pixels}
+    return {"cache": cache | {"free_bytes": _free(folder)}}
+
+
+def _free(folder: Path) -> int:
+    """Return the bytes free where a folder is, or would be made."""
+    absolute = folder.absolute()
+    there = next(path for path in (absolute, *absolute.parents) if path.exists())
+    return disk_usage(there).free

@@ -142,6 +142,7 @@ workload: Final = Workload(
             off=_OFF, without=frozenset(TCM_FIELDS), each="loss", label="TCM weight 0"
         ),
         check=check_values,
+        together=(*TRUNK_FIELDS, "trunk", "views"),
     ),
     recipes={name: partial(recipe_fields, recipe) for name, recipe in RECIPES.items()},
     check=check,

@@ -302,7 +302,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     arguments: Arguments,
     said: str,
 ) -> None:
-    # What is wrong here shows before Ray is asked for anything.
+    # What is wrong here is not for Ray to say.
     monkeypatch.setattr(sweeps.execution.run, "ray_cluster", lambda *_: nullcontext())
     given = arguments(place)
     before = snapshot(place.folder)
@@ -314,8 +314,9 @@ def test_bad_input_is_one_line_and_exit_code_2(
 
 
 def test_of_a_file_that_cannot_be_decoded_the_ones_before_it_are_kept(
-    command: Command, place: Place
+    command: Command, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sweeps.execution.run, "ray_cluster", lambda *_: nullcontext())
     before = snapshot(place.folder)
     folder = corrupt(place)
     ran = command("run", place.spec(data={"folder": str(folder)}))

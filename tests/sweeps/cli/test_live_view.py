@@ -138,6 +138,15 @@ def test_in_a_terminal_it_shows_the_bar_the_running_trials_and_the_front(store: 
     assert running.split() == ["1", "1/2", "0.5", "0.2", "margin_positive=0.61"]
 
 
+def test_what_runs_is_no_markup(store: Store) -> None:
+    live, out = progress(store, terminal=True)
+    sampled = {"weights": "[/x].pt"}
+    store.add_trial("demo", 0, config=sampled, sampled=sampled, control=False, last_epoch=2)
+    with live:
+        live.refresh(force=True)
+    assert "weights=[/x].pt" in out.getvalue()
+
+
 def test_it_gives_the_cursor_back_when_the_sweep_breaks(store: Store) -> None:
     live, out = progress(store, terminal=True)
     with pytest.raises(KeyboardInterrupt), live:

@@ -72,6 +72,12 @@ def test_what_is_not_known_says_why() -> None:
     assert "memory about 1.5 GB a trial" in elsewhere
 
 
+def test_a_machine_that_is_too_small() -> None:
+    lines = shown(lacking=("a trial asks for 9 CPUs", "and for 2 GPUs"), at_once=None)
+    assert "too small a trial asks for 9 CPUs; and for 2 GPUs" in lines
+    assert "time about 90 seconds a trial on this machine, where none fits" in lines
+
+
 @pytest.mark.parametrize(("gpu", "held"), [(0.25, "0.25 GPUs"), ("auto", "what it needs of a GPU")])
 def test_what_a_trial_holds_of_a_gpu(gpu: Any, held: str) -> None:
     assert f"machine 4 CPUs, 0 GPUs; a trial holds 2 CPUs and {held}" in shown(

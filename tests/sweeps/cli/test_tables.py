@@ -164,6 +164,15 @@ def test_a_narrow_front_table_has_one_column_for_all_that_is_sampled() -> None:
     assert narrow == [*cells, "margin_positive=0.61", "loss=arcface"]
 
 
+@pytest.mark.parametrize("width", [30, 160])
+def test_sampled_texts_are_no_markup(width: int) -> None:
+    sampled = {"loss": "[/x]"}
+    front = rank_trials(
+        "demo", PAIR, [trial(1, config=sampled, sampled=sampled)], [measurement(1, 0.9, 0.01)]
+    )
+    assert row(shown(front_table(front, width=width)), "1")[-1].endswith("[/x]")
+
+
 def test_front_table_of_nothing() -> None:
     table = front_table(rank_trials("demo", PAIR, [], []), width=80)
     assert "demo: 0 of 0 finished trials" in shown(table)

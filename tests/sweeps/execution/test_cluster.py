@@ -11,6 +11,7 @@ from sweeps.spec import Resources
     [
         (Resources(cpu=3), "resources.cpu: a trial needs 3, and this machine has 2"),
         (Resources(gpu=0.5), "resources.gpu: a trial needs 0.5, and this machine has 0"),
+        (Resources(gpu="auto"), "resources.gpu: a trial needs 1, and this machine has 0"),
     ],
 )
 def test_more_than_this_machine_has_is_refused_and_not_waited_for(

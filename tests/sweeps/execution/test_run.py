@@ -203,6 +203,19 @@ def test_a_taken_name_changes_nothing(
     assert (store.sweeps(), store.trials("tiny"), store.measurements("tiny")) == before
 
 
+def test_a_machine_that_is_too_small_decodes_nothing(
+    tiny: TinySweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_small(*_: Any) -> None:
+        raise InputError("a trial needs 3, and this machine has 2", field="resources.cpu")
+
+    monkeypatch.setattr(sweeps.execution.run, "ray_cluster", too_small)
+    monkeypatch.setattr(sweeps.execution.run, "_open_data", lambda *_: pytest.fail("opened"))
+    with pytest.raises(InputError, match=r"^resources\.cpu: a trial needs 3"):
+        run_sweep(load_spec(tiny.spec), home=Home(path=tmp_path / "home"))
+    assert not (tmp_path / "home").exists()
+
+
 # A sweep that breaks, on a real Ray
 
 

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,9 @@ def test_a_workload_that_foresees_nothing(tmp_path: Path) -> None:
         ({"cpu": 9}, None, 0, None),
         ({"cpu": 1}, 3, 0, 3),
         ({"cpu": 1, "gpu": 0.5}, None, 1, 2),
+        ({"cpu": 1, "gpu": 0.4}, None, 2, 4),
         ({"cpu": 1, "gpu": 2}, None, 1, None),
+        ({"cpu": 1, "gpu": 2}, None, 5, 2),
         ({"cpu": 1, "gpu": "auto"}, None, 1, None),
     ],
 )
@@ -81,6 +84,37 @@ def test_trials_at_a_time_and_the_time_of_all(
     assert plan.at_once == at_once
     # 13 trials with the control.
     assert plan.seconds == (None if at_once is None else 10 * -(-13 // at_once))
+
+
+CPUS, GPUS = (f"a trial asks for {n}, and this machine has " for n in ("9 CPUs", "2 GPUs"))
+
+
+@pytest.mark.parametrize(
+    ("resources", "elsewhere", "said"),
+    [
+        ({"cpu": 8, "gpu": 1}, False, []),
+        ({"cpu": 9, "gpu": 1}, False, [f"{CPUS}8"]),
+        ({"cpu": 9, "gpu": 2}, False, [f"{CPUS}8", f"{GPUS}1"]),
+        ({"cpu": 9, "gpu": 2}, True, []),
+        ({"gpu": "auto"}, False, []),
+    ],
+)
+def test_what_this_machine_lacks_is_said_outright(
+    monkeypatch: pytest.MonkeyPatch, resources: dict[str, Any], elsewhere: bool, said: list[str]
+) -> None:
+    kind = replace(
+        simulated,
+        plan=lambda *_: Forecast(gpus=1),
+        memory=lambda *_: MemoryDemand(trial=1, device=2),
+    )
+    monkeypatch.setattr("sweeps.spec.spec.load_workload", lambda _: kind)
+    spec = SweepSpec.model_validate(SIMULATED | {"resources": resources})
+    plan = plan_sweep(spec, cache=Path("none"), elsewhere=elsewhere)
+    assert plan.document()["lacking"] == [*plan.lacking] == said
+
+
+def test_gpus_that_nobody_counted_are_not_lacking() -> None:
+    assert made(SIMULATED, resources={"gpu": 2}).lacking == ()
 
 
 def test_on_a_cluster_it_is_not_known() -> None:
@@ -143,7 +177,9 @@ def test_the_cache_is_foreseen(limit: float, size: dict[str, Any], tmp_path: Pat
     folder = cub(tmp_path).root / "images"
     data = {"folder": str(folder), "image_size": 32, "raw_limit_gb": limit}
     facts = made(DIGITS, data=data).document()["data"]
-    assert facts["cache"] == {"short_side": 37} | size
+    free = facts["cache"].pop("free_bytes")
+    assert 0 < free < shutil.disk_usage(tmp_path).total
+    assert facts["cache"] == {"folder": "none", "short_side": 37} | size
     assert "decoded_bytes" not in facts
 
 
@@ -167,6 +203,7 @@ def test_a_gpu_that_is_not_there_is_not_probed(monkeypatch: pytest.MonkeyPatch) 
     ("trial", "said"),
     [
         ({"backbone": "resnet999"}, "backbone: timm has no model 'resnet999'"),
+        ({"weights": "/no.pt"}, "/no.pt: weights: there is no such file or folder"),
         ({"batch_size": 64}, "batch_size: a batch of this space can need 16 classes"),
     ],
 )
@@ -206,8 +243,8 @@ def test_features_of_a_frozen_trunk_count_once(tmp_path: Path) -> None:
     assert plan.forecast.once == facts["features_once_seconds"]
     assert plan.seconds is not None
     assert plan.forecast.seconds is not None
-    assert plan.at_once == 4  # of four trials and a control
-    assert plan.seconds == pytest.approx(plan.forecast.once + 2 * plan.forecast.seconds)
+    assert plan.at_once == 5  # four trials and a control
+    assert plan.seconds == pytest.approx(plan.forecast.once + plan.forecast.seconds)
     model = facts["model"]
     assert (model["trunk"], model["weights"]) == ("frozen", str(weights))
     assert facts["features_once_seconds"] > 0

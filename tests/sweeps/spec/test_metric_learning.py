@@ -35,11 +35,6 @@ def check(trial: dict[str, Any], space: dict[str, Any]) -> None:
             "freeze_patch_embedding: 'test_resnet' has no patch embedding to freeze",
         ),
         ({"weights": "/no.pt"}, {}, "/no.pt: weights: there is no such file or folder"),
-        (
-            {"weights": "/no.pt"},
-            {"pretrained": [False, True]},
-            "/no.pt: weights: there is no such file or folder",
-        ),
         ({}, {"weights": ["/a.pt", "/b.pt"]}, "/a.pt: weights: there is no such file or folder"),
     ],
 )
@@ -49,13 +44,6 @@ def test_a_model_that_cannot_be_made(
     with pytest.raises(InputError) as raised:
         check(trial, space)
     assert str(raised.value).startswith(said)
-
-
-def test_weights_and_pretrained_at_once_in_some_trial(tmp_path: Path) -> None:
-    space = {"pretrained": [True, False]}
-    with pytest.raises(InputError, match=r"^pretrained and weights are both set") as raised:
-        check({"weights": str(tmp_path / "trunk.pt")}, space)
-    assert raised.value.fields == ("pretrained", "weights")
 
 
 def test_a_condition_keeps_them_apart() -> None:

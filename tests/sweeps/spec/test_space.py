@@ -478,3 +478,17 @@ def test_a_micro_batch_is_fixed_or_listed() -> None:
 def test_a_control_has_its_weights_off_whatever_is_fixed() -> None:
     for _, config in SearchSpace({}, {"weight_positive": 2.0, "loss": "arcface"}).controls():
         assert [getattr(config, name) for name in TCM_WEIGHTS] == [0, 0]
+
+
+def test_a_condition_keeps_choices_together() -> None:
+    frozen = {"trunk": ("frozen",)}
+    space = SearchSpace(
+        {
+            "trunk": Choices(choices=("trained", "frozen")),
+            "views": Range(low=2, high=8, when=frozen),
+            "weights": Choices(choices=("a.pt", "b.pt")),
+        },
+        {},
+    )
+    variants = space.variants(("trunk", "weights"))
+    assert {config.model_dump()["views"] for _, config in variants} == {1, 5}

@@ -204,6 +204,21 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
         "pretrained and weights are both set; weights takes the place of pretrained",
     ),
     (
+        "two sources of weights in some trial",
+        {"trial": {"weights": "/a.pt"}, "space": {"pretrained": [False, True]}},
+        "pretrained and weights are both set; weights takes the place of pretrained",
+    ),
+    (
+        "nothing to freeze in some trial",
+        {"space": {"trunk": ["trained", "frozen"]}},
+        "trunk: a frozen trunk needs weights; set pretrained or weights",
+    ),
+    (
+        "views of a trained trunk in some trial",
+        {"trial": {"pretrained": True}, "space": {"trunk": ["trained", "frozen"], "views": [1, 4]}},
+        "views: 4 views are kept of a frozen trunk only; set trunk: frozen",
+    ),
+    (
         "steps",
         {"trial": {"epochs": 20}, "space": {"steps": [10, 100]}},
         "steps: 10 is fewer than epochs (20); an epoch needs a step",

@@ -172,6 +172,7 @@ def test_what_a_workload_may_not_say() -> None:
         ({"default_objectives": ("opis", "accuracy")}, "must be two of"),
         ({"rules": SpaceRules(control=ControlRule(off={"wait": 0.0}))}, r"\['wait'\]"),
         ({"rules": SpaceRules(ordered=(("weight", "other"),))}, r"\['other'\]"),
+        ({"rules": SpaceRules(together=("weight", "third"))}, r"\['third'\]"),
         ({"objectives": {**pair, "opis": replace(opis, reference=math.inf)}}, "a finite ideal"),
         ({"objectives": {"a": opis, **pair}}, "'opis' stands under 'a'"),
     ):

@@ -8,7 +8,7 @@ import pytest
 
 import sweeps.execution
 from objectives import InputError
-from sweeps.execution import FinishedSweep
+from sweeps.execution import FinishedSweep, RunningSweep
 from sweeps.home import Home
 from sweeps.results import ranked_trials
 from sweeps.store import Store
@@ -89,3 +89,38 @@ def test_the_cache_is_where_it_is_told(
     ran = command("run", place.spec(), "--cache", "decoded")
     assert asked == [Path("decoded")]
     assert (ran.code, ran.err) == (2, "error: --cache: cannot be written\n")
+
+
+@pytest.mark.parametrize(
+    ("begun", "said"),
+    [
+        (False, "what was decoded is kept; the same command goes on from there"),
+        (True, "what had finished is kept; see it with: sweeps status tiny --home new"),
+    ],
+)
+def test_an_interruption_says_what_is_kept(
+    command: Command, place: Place, monkeypatch: pytest.MonkeyPatch, begun: bool, said: str
+) -> None:
+    def interrupted(*_: Any, callbacks: Any, **__: Any) -> FinishedSweep:
+        [live_view] = callbacks
+        with Store.open(f"sqlite:///{place.folder / 'sweeps.db'}") as store:
+            store.create_sweep("tiny", spec={"objectives": ["recall_at_1", "opis"]}, provenance={})
+            running = RunningSweep(
+                name="tiny", store=store, objectives=store.sweep("tiny").objectives, total=1
+            )
+            if begun:
+                live_view.on_sweep_start(running)
+                live_view.on_sweep_end()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweeps.execution, "run_sweep", interrupted)
+    ran = command("run", place.spec(), "--home", "new")
+    assert (ran.code, ran.err) == (130, f"{said}\ninterrupted\n")
+
+
+def test_a_dry_run_at_a_local_address_is_of_this_machine(command: Command, place: Place) -> None:
+    changes = {"workload": "simulated", "data": None, "space": {"trade": {"low": 0.1, "high": 1}}}
+    spec = place.spec(**changes, trial={}, resources={"cpu": 10_000})
+    for address, lacks in (("local", 1), ("host:1", 0)):
+        ran = command("run", spec, "--dry-run", "--json", "--address", address)
+        assert (ran.code, len(json.loads(ran.out)["lacking"])) == (0, lacks)
