@@ -178,6 +178,12 @@ class TrialConfig(_WithLossSettings):
             )
         if self.schedule == "step" and not self.step_epochs:
             raise InputError("schedule step needs step_epochs", field=("schedule", "step_epochs"))
+        if self.trunk == "trained" and self.head_warmup_epochs >= self.epochs:
+            raise InputError(
+                f"head_warmup_epochs ({self.head_warmup_epochs}) must be fewer than epochs "
+                f"({self.epochs}), or the trunk is never trained; trunk: frozen says so",
+                field=("head_warmup_epochs", "epochs"),
+            )
         return self
 
     @property

@@ -51,7 +51,7 @@ def _check_batches(values: Callable[[str], Sequence[Any]]) -> None:
 
 
 def _check_course(values: Callable[[str], Sequence[Any]]) -> None:
-    """Refuse fewer steps than epochs, and a schedule of steps without any."""
+    """Refuse fewer steps than epochs, a schedule of steps without any, a trunk never trained."""
     fewest = min((steps for steps in values("steps") if steps is not None), default=None)
     if fewest is not None and fewest < max(values("epochs")):
         raise InputError(
@@ -60,6 +60,13 @@ def _check_course(values: Callable[[str], Sequence[Any]]) -> None:
         )
     if "step" in values("schedule") and () in values("step_epochs"):
         raise InputError("step needs step_epochs", field="schedule")
+    warming, fewest_epochs = max(values("head_warmup_epochs")), min(values("epochs"))
+    if "trained" in values("trunk") and warming >= fewest_epochs:
+        raise InputError(
+            f"{warming} must be fewer than epochs ({fewest_epochs}), or the trunk is never "
+            "trained; trunk: frozen says so",
+            field="head_warmup_epochs",
+        )
 
 
 def check(space: SearchSpace, data: Data) -> None:

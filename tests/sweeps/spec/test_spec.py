@@ -224,6 +224,12 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
         "steps: 10 is fewer than epochs (20); an epoch needs a step",
     ),
     ("schedule", {"space": {"schedule": ["cosine", "step"]}}, "schedule: step needs step_epochs"),
+    (
+        "a trunk that is never trained",
+        {"trial": {"epochs": 5}, "recipe": "proxy_anchor"},
+        "head_warmup_epochs: 5 must be fewer than epochs (5), or the trunk is never trained; "
+        "trunk: frozen says so",
+    ),
     ("weights is a number", {"trial": {"weights": 5}}, "trial.weights: must be a path, not 5"),
     (
         "type",
