@@ -100,6 +100,17 @@ def test_the_place_of_the_files_does_not_matter(tmp_path: Path, decoded: Decoded
     assert decoded == Counter(names)
 
 
+def test_alike_in_all_but_the_pixels(tmp_path: Path) -> None:
+    for folder, seed in (("here", 1), ("there", 2)):
+        (tmp_path / folder).mkdir()
+        noise(16, 16, seed=seed).save(tmp_path / folder / "a.bmp")
+        os.utime(tmp_path / folder / "a.bmp", ns=(0, 0))  # as an archive may set it
+    here, there = (
+        cached(tmp_path / folder, ["a.bmp"], tmp_path / "cache") for folder in ("here", "there")
+    )
+    assert content(here)["images.bin"] != content(there)["images.bin"]
+
+
 def test_absolute_names(tmp_path: Path) -> None:
     names = write_pictures(tmp_path / "a")
     far = [str(tmp_path / "a" / name) for name in names]
