@@ -47,7 +47,7 @@ def load_data(
             is not complete, an image cannot be read, there is no room for the cache, or there are
             too few classes for the split.
     """
-    folder = cache or Path(os.environ.get("SWEEPS_CACHE", _DEFAULT_CACHE))
+    folder = cache or Path(os.environ.get("SWEEPS_CACHE") or _DEFAULT_CACHE)
 
     def decoded(listing: Listing) -> Images:
         return decoded_images(

@@ -1,6 +1,7 @@
 """The decoded cache: found by the state of its files, or made by one process for all."""
 
 import errno
+import os
 import shutil
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -117,7 +118,7 @@ class _Unfinished:
 
     def _move(self, place: Path) -> None:
         about = About(
-            root=str(self._source.root),
+            root=os.fsencode(self._source.root).decode(errors="replace"),
             count=len(self._source),
             format=self._encoding.format,
             stored_size=self._encoding.stored_size,

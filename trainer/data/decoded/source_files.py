@@ -49,7 +49,7 @@ class SourceFiles:
         for name, path in zip(self.names, self.paths(), strict=True):
             try:
                 status = os.stat(path)  # noqa: PTH116
-            except OSError as error:
+            except (OSError, ValueError) as error:  # the latter of a null byte
                 raise unreadable(path, error) from error
             state = os.fsencode(f"{name}\0{status.st_size}\0{status.st_mtime_ns}")
             digests += blake2b(state, digest_size=8).digest()

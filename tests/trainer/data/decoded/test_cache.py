@@ -122,8 +122,10 @@ def test_absolute_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["ünï.png", "a\nb.png", os.fsdecode(b"\xff.png")])
 def test_odd_names(tmp_path: Path, name: str) -> None:
-    noise(20, 20).save(tmp_path / name, format="PNG")
-    assert len(cached(tmp_path, [name], tmp_path / "cache")) == 1
+    folder = tmp_path / f"in {name}"
+    folder.mkdir()
+    noise(20, 20).save(folder / name, format="PNG")
+    assert len(cached(folder, [name], tmp_path / "cache")) == 1
 
 
 def test_stored_size_and_decoder_make_another_cache(
@@ -195,6 +197,8 @@ def test_missing_and_empty_files(tmp_path: Path) -> None:
     names = write_pictures(tmp_path)
     with pytest.raises(InputError, match=r"gone\.png: there is no such file$"):
         cached(tmp_path, [*names, "gone.png"], tmp_path / "cache")
+    with pytest.raises(InputError, match=r"cannot be read as an image \(embedded null byte\)$"):
+        cached(tmp_path, [*names, "a\0.png"], tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
     (tmp_path / names[1]).write_bytes(b"")
     with pytest.raises(InputError, match=r"1\.png: .*\(empty, or of an unknown format\)$"):
