@@ -19,8 +19,10 @@ __all__ = ["append_images"]
 
 # Seconds between two checkpoints: what a kill may cost, and how often progress is told.
 _PERIOD: Final = 1.0
-# Files of a task, for small images take no time; and tasks that each thread may be ahead.
+# Files of a task, for small images take no time; fewer where their pixels would be more than these
+# bytes; and tasks that each thread may be ahead.
 _FILES: Final = 8
+_TASK_BYTES: Final = 2**21
 _AHEAD: Final = 3
 
 
@@ -54,12 +56,14 @@ def _encoded(paths: Iterator[str], encoding: Encoding) -> Generator[EncodedImage
     def work(part: Iterable[str]) -> list[EncodedImage | Exception]:
         return [_attempt(path, encoding) for path in part]
 
+    # Three bytes a pixel, of photographs whose long side is a third longer.
+    files = max(1, min(_FILES, _TASK_BYTES // (4 * encoding.stored_size**2)))
     threads = os.cpu_count() or 1
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
     ahead: deque[Future[list[EncodedImage | Exception]]] = deque()
     try:
         while True:
-            while len(ahead) < threads * _AHEAD and (part := list(islice(paths, _FILES))):
+            while len(ahead) < threads * _AHEAD and (part := list(islice(paths, files))):
                 ahead.append(pool.submit(work, part))
             if not ahead:
                 return

@@ -289,9 +289,12 @@ def test_of_many_at_once_one_makes_it(tmp_path: Path, decoded: Decoded) -> None:
     assert decoded == Counter(names)
 
 
+@pytest.mark.parametrize("most", [{"_FILES": 1}, {"_FILES": 8, "_TASK_BYTES": 1000}])
 def test_decoding_does_not_run_far_ahead(
-    tmp_path: Path, decoded: Decoded, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, decoded: Decoded, monkeypatch: pytest.MonkeyPatch, most: dict[str, int]
 ) -> None:
+    for name, value in most.items():
+        monkeypatch.setattr(building, name, value)
     names = write_pictures(tmp_path, SHAPES * 10)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setattr(building, "_AHEAD", 3)
