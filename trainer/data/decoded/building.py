@@ -6,10 +6,11 @@ from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
+from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from objectives import Progress
+from objectives import InputError, Progress
 from trainer.data.decoded.decoding import decode
 from trainer.data.decoded.encoding import EncodedImage, Encoding
 from trainer.data.decoded.source_files import SourceFiles
@@ -79,5 +80,7 @@ def _attempt(path: str, encoding: Encoding) -> EncodedImage | Exception:
     # Returned, not raised: the files before it in its task are whole.
     try:
         return encoding.encoded(decode(path, encoding.stored_size))
+    except OSError as error:  # such as of a JPEG of more than 65 500 pixels
+        return InputError(f"cannot be stored as {encoding.format} ({error})", file=Path(path))
     except Exception as error:
         return error

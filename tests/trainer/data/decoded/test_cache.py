@@ -309,6 +309,12 @@ def test_decoding_does_not_run_far_ahead(
     assert 1 <= max(ahead) <= 2 * 3
 
 
+def test_too_long_for_a_jpeg(tmp_path: Path) -> None:
+    noise(1, 65_501).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"a\.png: cannot be stored as jpeg \("):
+        cached(tmp_path, ["a.png"], tmp_path / "cache", raw_limit=0)
+
+
 def test_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = write_pictures(tmp_path)
     message = r"the decoded images need about 9\.3e-06 GB there, and 9e-06 GB are free$"
