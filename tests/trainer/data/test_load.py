@@ -216,6 +216,21 @@ def test_a_table_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.Monkey
         load_data(DataConfig(table=tmp_path / "t.csv"))
 
 
+@pytest.mark.parametrize("source", ["folder", "table", "root"])
+def test_a_place_that_may_not_be_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    for look in ("is_dir", "is_file"):
+        monkeypatch.setattr(Path, look, refuse)
+    name = {"name": "cub"} if source == "root" else {}
+    config = DataConfig.model_validate({source: tmp_path / "t.csv", **name})
+    with pytest.raises(InputError, match=r"t\.csv: permission denied$"):
+        load_data(config)
+
+
 def test_names_that_are_no_utf8(tmp_path: Path) -> None:
     folder = fill(tmp_path / "set")
     (folder / CLASSES[0]).rename(folder / os.fsdecode(b"\xff"))
