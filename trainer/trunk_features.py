@@ -27,7 +27,7 @@ from trainer.image_batches import ImageBatches, embedding_batches, evaluation_cr
 __all__ = ["FeatureBatch", "FeatureBatches", "TrunkFeatures"]
 
 # Another one computes features anew: raised whenever the same pixels give others.
-_VERSION: Final = 1
+_VERSION: Final = 2
 _VIEW_FIELDS: Final = ("augmentation", "crop_scale_min", "crop_ratio_max", "horizontal_flip")
 
 

@@ -47,8 +47,8 @@ class Views:
 class EvaluationCrop:
     """The part of an image that evaluation sees, and what it becomes.
 
-    As timm does it, short of rounding: the short side is resized to S / ``share``, and of that the
-    centre cut out.
+    As timm does it, but at once: the short side is resized to S / ``share``, and of that the centre
+    cut out, each to whole pixels.
 
     Attributes:
         size: S, in pixels.
@@ -70,11 +70,11 @@ def evaluation_views(shapes: Tensor, crop: EvaluationCrop) -> Views:
         shapes: B x 2 int64, heights and widths.
         crop: What is seen.
     """
-    # timm resizes to a whole number of pixels.
-    share = crop.size / math.floor(crop.size / crop.share)
-    sides = shapes.double() if crop.squash else shapes.min(1, keepdim=True).values.double()
-    extents = (sides * share).expand(-1, 2)
-    boxes = torch.cat(((shapes - extents) / 2, extents), dim=1)
+    sides = shapes if crop.squash else shapes.min(1, keepdim=True).values
+    resized = shapes * math.floor(crop.size / crop.share) // sides
+    corners = ((resized - crop.size).double() / 2).round()
+    extents = torch.full_like(corners, crop.size)
+    boxes = torch.cat((corners, extents), dim=1) * (shapes.double() / resized).repeat(1, 2)
     windows = _around(boxes, shapes, crop)
     return Views(windows=windows, boxes=boxes, mirrored=torch.zeros(len(shapes), dtype=torch.bool))
 

@@ -151,7 +151,7 @@ def find_column(
         InputError: There is none, or more than one.
     """
     held = list(held)
-    found = [name for name in ([given] if given else usual) if name in held]
+    found = [name for name in (usual if given is None else [given]) if name in held]
     if len(found) > 1:
         raise InputError(
             f"{path}: there are both {' and '.join(map(repr, found))}; "
@@ -159,7 +159,7 @@ def find_column(
             field=[f"{usual[1]}_column"],
         )
     if not found:
-        wanted = repr(given) if given else " or ".join(map(repr, usual))
+        wanted = " or ".join(map(repr, usual)) if given is None else repr(given)
         raise InputError(
             f"there is no {kind} {wanted}; it holds {', '.join(held) or 'none'}", file=path
         )

@@ -74,7 +74,7 @@ def read_npz(path: Path, columns: Columns, progress: Progress) -> Embeddings:
             find_column(path, held, EMBEDDINGS, columns.embeddings, kind="array"),
             find_column(path, held, LABELS, columns.labels, kind="array"),
         ]
-        if columns.queries:
+        if columns.queries is not None:
             names.append(find_column(path, held, (), columns.queries, kind="array"))
         arrays = [
             _array(

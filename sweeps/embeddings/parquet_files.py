@@ -85,7 +85,7 @@ def _read(file: Any, path: Path, columns: Columns, progress: Progress) -> Embedd
 
 
 def _query_column(path: Path, schema: Any, columns: Columns) -> str | None:
-    if not columns.queries:
+    if columns.queries is None:
         return None
     name = find_column(path, schema.names, (), columns.queries, kind="column")
     kind = schema.field(name).type

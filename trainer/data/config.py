@@ -26,6 +26,8 @@ NATIVE_SIZES: Final = {"glyphs": 32, "digits": 8, "files": 64} | dict.fromkeys(O
 
 # The share of the short side that most models are evaluated on.
 _USUAL_CROP: Final = 0.875
+# The most that the short side of a stored image may be, in pixels.
+_LARGEST: Final = 4096
 
 _Share = Annotated[float, Field(gt=0, lt=1)]
 _Column = Annotated[str, Field(min_length=1)]
@@ -100,10 +102,10 @@ class DataConfig(StrictModel):
         description="share of an image file's short side that evaluation sees, the centre; 1 where "
         "objects reach the edges. `null`: what the backbone was made for, timm's `crop_pct`",
     )
-    stored_size: Annotated[int, Field(ge=8, le=4096)] | None = Field(
+    stored_size: Annotated[int, Field(ge=8, le=_LARGEST)] | None = Field(
         None,
         description="short side in pixels to which image files are reduced in the cache, whole. "
-        "`null`: `image_size` / 0.875, which is 256 for 224",
+        "`null`: `image_size` / 0.875, which is 256 for 224; more where `crop_share` is less",
     )
     raw_limit_gb: NonNegative = Field(
         40.0,
@@ -192,7 +194,9 @@ class DataConfig(StrictModel):
     @property
     def short_side(self) -> int:
         """The short side in pixels of images in the cache, the default filled in."""
-        return self.stored_size or round(self.size / _USUAL_CROP)
+        # A smaller crop is enlarged to the square: from fewer pixels it would be blurred.
+        share = min(self.crop_share or _USUAL_CROP, _USUAL_CROP)
+        return self.stored_size or min(_LARGEST, round(self.size / share))
 
     @property
     def _used_of_split(self) -> set[str]:

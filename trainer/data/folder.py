@@ -20,11 +20,12 @@ def list_folder(folder: Path) -> Listing:
     """List the images below each class folder.
 
     Hidden files and files without an image's suffix (`IMAGE_SUFFIXES`) are left out. No link to a
-    folder is followed, but for class folders.
+    folder is followed, but for class folders. Links to images are images, even where they lead
+    nowhere: who opens them will miss them.
 
     Raises:
-        InputError: It is no folder, has no class folders, has images beside them, or a class
-            folder has no images or cannot be read.
+        InputError: It is no folder, has no class folders, has images or links to nothing beside
+            them, or a class folder has no images or cannot be read.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder", field="data.folder")
@@ -34,6 +35,9 @@ def list_folder(folder: Path) -> Listing:
         raise InputError(
             f"{loose[0]} lies in {folder} itself, not in a class folder", field="data.folder"
         )
+    lost = [entry.name for entry in entries if entry.is_symlink() and not os.path.exists(entry)]
+    if lost:
+        raise InputError(f"the link {folder / lost[0]} leads nowhere", field="data.folder")
     classes = [entry.name for entry in entries if entry.is_dir()]
     if not classes:
         raise InputError(f"{folder} has no class folders", field="data.folder")
@@ -67,7 +71,9 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _is_image(entry: os.DirEntry[str]) -> bool:
-    return os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES and entry.is_file()
+    if os.path.splitext(entry.name)[1].lower() not in IMAGE_SUFFIXES:
+        return False
+    return not os.path.isdir(entry) if entry.is_symlink() else entry.is_file()
 
 
 def _composed(text: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from objectives import Progress, ignore_progress
+from objectives import InputError, Progress, ignore_progress
 from trainer.data.config import VALIDATION_SHARE, DataConfig
 from trainer.data.dataset import Dataset, Images, SplitDataset
 from trainer.data.decoded import decoded_images
@@ -47,7 +47,7 @@ def load_data(
             is not complete, an image cannot be read, there is no room for the cache, or there are
             too few classes for the split.
     """
-    folder = cache or Path(os.environ.get("SWEEPS_CACHE", _DEFAULT_CACHE))
+    folder = cache or Path(os.environ.get("SWEEPS_CACHE") or _DEFAULT_CACHE)
 
     def decoded(listing: Listing) -> Images:
         return decoded_images(
@@ -78,7 +78,10 @@ def _load(
         made = load_glyphs if config.name == "glyphs" else load_digits
         return split_classes(made(config.size), config.split, cache=cache)
     source = config.source.expanduser()
-    listing = _list(config, source).without_small_classes(config.min_images_per_class)
+    try:
+        listing = _list(config, source).without_small_classes(config.min_images_per_class)
+    except PermissionError as error:  # of a folder above, up to Python 3.13
+        raise InputError("permission denied", file=Path(error.filename)) from error
     dataset = Dataset(
         name=config.name or source.resolve().name,
         items=listing.items,

@@ -82,7 +82,8 @@ def _deal(class_names: tuple[str, ...], shares: SplitConfig) -> dict[str, Split]
 
 def _shuffled(names: Iterable[str], seed: int) -> list[str]:
     def draw(name: str) -> str:
-        return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()
+        # A folder's name need not be UTF-8.
+        return hashlib.sha256(f"{seed}:{name}".encode(errors="surrogateescape")).hexdigest()
 
     return sorted(names, key=draw)
 

@@ -59,10 +59,10 @@ class _Places:
 
     def __init__(self, table: Path) -> None:
         self._table = table
-        base = os.path.normpath(table.parent)
-        self.root = Path(base)
-        self._base = base
-        self._prefix = "" if base == os.curdir else os.path.join(base, "")
+        # Else an image that is named from the table and from the root would seem to be two.
+        self._base = os.path.abspath(table.parent)
+        self.root = Path(self._base)
+        self._prefix = os.path.join(self._base, "")
         self._rows: dict[str, int] = {}
 
     def add(self, path: str, number: int) -> tuple[str, str]:
@@ -77,7 +77,7 @@ class _Places:
                 f"rows {self._rows[item]} and {number} of {self._table} both name {path}",
                 field="data.table",
             )
-        return (below if inside else os.path.abspath(location)), item
+        return below, item
 
 
 class _Parts:
@@ -131,7 +131,7 @@ def _csv_rows(table: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
                         field="data.table",
                     )
                 yield tuple((row[column] or "").strip() for column in columns)
-    except (csv.Error, UnicodeDecodeError) as error:
+    except (OSError, csv.Error, UnicodeDecodeError) as error:
         raise InputError(f"{table} cannot be read as CSV ({error})", field="data.table") from error
 
 
@@ -160,3 +160,5 @@ def _check_columns(table: Path, present: Iterable[str], columns: Sequence[str]) 
                 f"{table} has no column {column!r}, only {', '.join(names) or 'none'}",
                 field="data.table",
             )
+        if names.count(column) > 1:
+            raise InputError(f"{table} has several columns {column!r}", field="data.table")

@@ -78,3 +78,16 @@ def test_how_many_files(tmp_path: Path) -> None:
         read_embeddings(first, second, query_column="x")
     with pytest.raises(InputError, match=r"no\.npy: cannot be read \(No such file"):
         read_embeddings(first, tmp_path / "no.npy")
+
+
+def test_a_name_that_is_empty_is_no_choice_of_the_usual(tmp_path: Path) -> None:
+    embeddings = np.eye(2, dtype=np.float32)
+    np.savez(tmp_path / "a.npz", embeddings=embeddings, labels=np.arange(2))
+    columns = {"embedding": [*embeddings], "label": pyarrow.array([0, 1])}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
+    for name in ("a.npz", "a.parquet"):
+        # As of a shell's variable that is not set: all samples would be taken for queries.
+        with pytest.raises(InputError, match=r"there is no (array|column) ''; it holds "):
+            read_embeddings(tmp_path / name, query_column="")
+        with pytest.raises(InputError, match=r"there is no (array|column) ''; it holds "):
+            read_embeddings(tmp_path / name, label_column="")

@@ -71,6 +71,20 @@ def test_sizes_and_round_trip() -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, 256),
+        ({"crop_share": 1.0}, 256),
+        ({"crop_share": 0.5}, 448),  # as many pixels as evaluation enlarges to the square
+        ({"crop_share": 0.001}, 4096),
+        ({"crop_share": 0.5, "stored_size": 300}, 300),
+    ],
+)
+def test_short_side_in_the_cache(values: dict[str, Any], expected: int) -> None:
+    assert DataConfig(folder=Path("x"), image_size=224, **values).short_side == expected
+
+
+@pytest.mark.parametrize(
     "values",
     [
         {"name": "glyphs", "split": {"train": 0.6, "validation": 0.2, "test": 0.2}},

@@ -53,8 +53,21 @@ def test_only_class_folders_may_be_links_to_folders(tmp_path: Path) -> None:
     (tmp_path / "set" / "a" / "c").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "set" / "a" / "round").symlink_to(tmp_path / "set")
     (tmp_path / "set" / "a" / "3.png").symlink_to(tmp_path / "elsewhere" / "1.png")
-    (tmp_path / "set" / "a" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "set" / "a" / "4.png").symlink_to(tmp_path / "elsewhere")
     assert list_folder(tmp_path / "set").items == ("a/2.png", "a/3.png", "b/1.png")
+
+
+def test_links_that_lead_nowhere_are_missed(tmp_path: Path) -> None:
+    touch(tmp_path / "set" / "a" / "1.png")
+    (tmp_path / "set" / "a" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "set" / "a" / "round.png").symlink_to("round.png")
+    assert list_folder(tmp_path / "set").items == ("a/1.png", "a/gone.png", "a/round.png")
+    for name, goal in (("b", "nowhere"), ("c", "c")):
+        link = tmp_path / "set" / name
+        link.symlink_to(goal)
+        with pytest.raises(InputError, match=rf"^data\.folder: the link {link} leads nowhere$"):
+            list_folder(tmp_path / "set")
+        link.unlink()
 
 
 def test_a_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,6 +163,7 @@ def test_too_few_class_folders(tmp_path: Path) -> None:
         ("path,label\n  ,x\n", r"row 1 of .*t\.csv has an empty 'path'$"),
         ("path,label\na.png,x,y\n", r"row 1 of .*t\.csv has more fields than the header$"),
         ("path,label\na.png,x\n./a.png,y\n", r"rows 1 and 2 of .*t\.csv both name \./a\.png$"),
+        ("path,label,label\na.png,x,y\n", r"t\.csv has several columns 'label'$"),
         ('path,label\n"a.png,x\n', r"t\.csv cannot be read as CSV \("),
         ("path,label\n\udcff.png,x\n", r"t\.csv cannot be read as CSV \("),
     ],
@@ -202,6 +203,47 @@ def test_bad_tables(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.csv", rows)
     with pytest.raises(InputError, match=r"gone0\.png: there is no such file$"):
         load_data(DataConfig(table=table))
+
+
+def test_a_table_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t.csv").write_text("path,label\na.png,x\n")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError, match=r"^data\.table: .* as CSV \(.*Permission denied\)$"):
+        load_data(DataConfig(table=tmp_path / "t.csv"))
+
+
+@pytest.mark.parametrize("source", ["folder", "table", "root"])
+def test_a_place_that_may_not_be_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    for look in ("is_dir", "is_file"):
+        monkeypatch.setattr(Path, look, refuse)
+    name = {"name": "cub"} if source == "root" else {}
+    config = DataConfig.model_validate({source: tmp_path / "t.csv", **name})
+    with pytest.raises(InputError, match=r"t\.csv: permission denied$"):
+        load_data(config)
+
+
+def test_names_that_are_no_utf8(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "set")
+    (folder / CLASSES[0]).rename(folder / os.fsdecode(b"\xff"))
+    assert "\udcff" in load_data(DataConfig(folder=folder)).dataset.class_names
+
+
+def test_an_empty_variable_means_the_usual_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWEEPS_CACHE", "")
+    monkeypatch.chdir(tmp_path)
+    load_data(DataConfig(folder=fill(tmp_path / "set")))
+    assert {path.name for path in tmp_path.iterdir()} == {"set", ".sweeps"}
 
 
 def test_what_cannot_be_split_is_not_decoded(tmp_path: Path, cache_of_the_test: Path) -> None:

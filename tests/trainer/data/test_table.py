@@ -61,7 +61,19 @@ def test_files_are_found_wherever_the_table_is_named_from(
         Path(os.path.normpath(file.parent / path)).touch()
         found = read(write(file, f"{path},l,train"), None)
         assert (found.root / found.files[0]).is_file()
-        assert [*found.items] == [naive_item(path, Path(os.path.normpath(file.parent)))]
+        assert [*found.items] == [naive_item(path, Path(os.path.normpath(file.parent.absolute())))]
+
+
+def test_an_image_is_one_however_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    table = Path("sub/t.csv")
+    with pytest.raises(InputError, match=r"rows 1 and 2 of sub/t\.csv both name /"):
+        read(write(table, "a.png,l,train", f"{tmp_path}/sub/a.png,l,train"))
+    found = read(write(table, "a.png,l,train", "../a.png,l,train"))
+    assert sorted(found.items) == sorted(["a.png", f"{tmp_path}/a.png"])
 
 
 def test_split_column(tmp_path: Path) -> None:

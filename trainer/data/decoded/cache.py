@@ -1,6 +1,7 @@
 """The decoded cache: found by the state of its files, or made by one process for all."""
 
 import errno
+import os
 import shutil
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -38,9 +39,9 @@ def decoded_images(
 ) -> StoredImages:
     """Return image files as whole RGB images, from a cache that is made where there is none yet.
 
-    A cache belongs to the names, sizes and times of change of its files, to ``stored_size`` and to
-    the versions of what decodes. One process makes it, others that ask for it wait. Whatever ends
-    that process, the next one goes on from where it was.
+    A cache belongs to the names, sizes and times of change of its files, to some of their bytes, to
+    ``stored_size`` and to the versions of what decodes. One process makes it, others that ask for
+    it wait. Whatever ends that process, the next one goes on from where it was.
 
     Args:
         root: The folder that ``files`` are relative to.
@@ -59,7 +60,7 @@ def decoded_images(
     size = source.raw_bytes(stored_size)
     form = Format.RAW if size <= raw_limit else Format.JPEG
     encoding = Encoding(format=form, stored_size=stored_size)
-    place = folder / _hash(stamps.tobytes(), str(encoding).encode())
+    place = folder / _hash(stamps.tobytes(), source.content(), str(encoding).encode())
     if not place.is_dir():
         cache = _Unfinished(folder, source, stamps, encoding)
         needed = size if form is Format.RAW else size // _JPEG_GAIN
@@ -117,7 +118,7 @@ class _Unfinished:
 
     def _move(self, place: Path) -> None:
         about = About(
-            root=str(self._source.root),
+            root=os.fsencode(self._source.root).decode(errors="replace"),
             count=len(self._source),
             format=self._encoding.format,
             stored_size=self._encoding.stored_size,

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL import __version__ as pillow_version
 
 from objectives import InputError
@@ -16,6 +16,16 @@ __all__ = ["DECODER", "decode", "stored_pixels", "unreadable"]
 # Another one makes caches anew: the number is raised whenever `decode` gives other pixels.
 DECODER: Final = f"1, Pillow {pillow_version}"
 _SIXTEEN_BIT: Final = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+# What turns an image upright, by its EXIF orientation.
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def decode(path: str, stored_size: int) -> NDArray[np.uint8]:
@@ -32,7 +42,7 @@ def decode(path: str, stored_size: int) -> NDArray[np.uint8]:
         with Image.open(path) as file:
             # Lets JPEG decode at a half, a quarter or an eighth where that is still ample.
             file.draft(None, (2 * stored_size, 2 * stored_size))
-            upright = _rgb(ImageOps.exif_transpose(file))
+            upright = _rgb(_upright(file))
     except Exception as error:  # decoders raise all sorts of things on bytes they do not expect
         raise unreadable(path, error) from error
     return _reduced(upright, stored_size)
@@ -73,6 +83,13 @@ def _reduced(image: Image.Image, stored_size: int) -> NDArray[np.uint8]:
 def _shape(height: int, width: int, stored_size: int) -> tuple[int, int]:
     share = min(1.0, stored_size / min(height, width))
     return round(height * share), round(width * share)
+
+
+def _upright(file: Image.Image) -> Image.Image:
+    # Not by `ImageOps.exif_transpose`: it writes the other tags anew, and fails on odd ones.
+    file.load()
+    turn = _TURNS.get(file.getexif().get(ExifTags.Base.Orientation, 1))
+    return file if turn is None else file.transpose(turn)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

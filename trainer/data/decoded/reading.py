@@ -9,7 +9,6 @@ from typing import final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from torch import Tensor
 
 from objectives import InputError
@@ -38,13 +37,13 @@ class StoredImages:
             about = About.model_validate_json(text)
             index = np.fromfile(folder / INDEX, dtype=RECORD)
             size = (folder / IMAGES).stat().st_size
-        except (OSError, ValidationError) as error:
+        except (OSError, ValueError) as error:
             raise self._damaged() from error
+        if len(index) != about.count or int(index["end"][-1:].sum()) != size:
+            raise self._damaged()
         self.format = about.format
         self._ends = np.concatenate([[0], index["end"]]).astype(np.int64)
         self._shapes = np.stack([index["height"], index["width"]], axis=1).astype(np.int64)
-        if len(index) != about.count or self._ends[-1] != size:
-            raise self._damaged()
 
     def __reduce__(self) -> tuple[type["StoredImages"], tuple[Path]]:
         return StoredImages, (self.folder,)

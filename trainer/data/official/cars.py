@@ -36,8 +36,8 @@ def _read_csv(home: Path) -> Iterator[OfficialImage]:
     names = [name for (name,) in fields_of(home / "names.csv", 1)]
     for folder, name in (("train", "anno_train.csv"), ("test", "anno_test.csv")):
         for (line,) in fields_of(home / name, 1):
-            path, *_, label = line.split(",")
-            number = number_in(label, home / name)
+            path, _, rest = line.partition(",")
+            number = number_in(rest.rpartition(",")[2], home / name)
             car = _car(path, number, names, home / name)
             below = f"car_data/car_data/{folder}/{car.class_name.replace('/', '-')}"
             yield car._replace(file=f"{below}/{path}")

@@ -12,7 +12,7 @@ def fields_of(file: Path, count: int, *, header: int = 0) -> Iterator[list[str]]
     """Yield the fields of each line between blanks; the last may have blanks within.
 
     Raises:
-        InputError: A line has fewer fields, or the file is no UTF-8 text.
+        InputError: A line has fewer fields, or the file cannot be read or is no UTF-8 text.
     """
     try:
         with file.open(encoding="utf-8") as lines:
@@ -25,6 +25,8 @@ def fields_of(file: Path, count: int, *, header: int = 0) -> Iterator[list[str]]
                         f"line {number} must have {count} fields, not {line.strip()!r}", file=file
                     )
                 yield fields
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", file=file) from error
     except UnicodeDecodeError as error:
         raise InputError(f"cannot be read as text ({error})", file=file) from error
 

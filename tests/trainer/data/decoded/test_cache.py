@@ -100,6 +100,17 @@ def test_the_place_of_the_files_does_not_matter(tmp_path: Path, decoded: Decoded
     assert decoded == Counter(names)
 
 
+def test_alike_in_all_but_the_pixels(tmp_path: Path) -> None:
+    for folder, seed in (("here", 1), ("there", 2)):
+        (tmp_path / folder).mkdir()
+        noise(16, 16, seed=seed).save(tmp_path / folder / "a.bmp")
+        os.utime(tmp_path / folder / "a.bmp", ns=(0, 0))  # as an archive may set it
+    here, there = (
+        cached(tmp_path / folder, ["a.bmp"], tmp_path / "cache") for folder in ("here", "there")
+    )
+    assert content(here)["images.bin"] != content(there)["images.bin"]
+
+
 def test_absolute_names(tmp_path: Path) -> None:
     names = write_pictures(tmp_path / "a")
     far = [str(tmp_path / "a" / name) for name in names]
@@ -111,8 +122,10 @@ def test_absolute_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["ünï.png", "a\nb.png", os.fsdecode(b"\xff.png")])
 def test_odd_names(tmp_path: Path, name: str) -> None:
-    noise(20, 20).save(tmp_path / name, format="PNG")
-    assert len(cached(tmp_path, [name], tmp_path / "cache")) == 1
+    folder = tmp_path / f"in {name}"
+    folder.mkdir()
+    noise(20, 20).save(folder / name, format="PNG")
+    assert len(cached(folder, [name], tmp_path / "cache")) == 1
 
 
 def test_stored_size_and_decoder_make_another_cache(
@@ -184,6 +197,8 @@ def test_missing_and_empty_files(tmp_path: Path) -> None:
     names = write_pictures(tmp_path)
     with pytest.raises(InputError, match=r"gone\.png: there is no such file$"):
         cached(tmp_path, [*names, "gone.png"], tmp_path / "cache")
+    with pytest.raises(InputError, match=r"cannot be read as an image \(embedded null byte\)$"):
+        cached(tmp_path, [*names, "a\0.png"], tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
     (tmp_path / names[1]).write_bytes(b"")
     with pytest.raises(InputError, match=r"1\.png: .*\(empty, or of an unknown format\)$"):
@@ -274,9 +289,12 @@ def test_of_many_at_once_one_makes_it(tmp_path: Path, decoded: Decoded) -> None:
     assert decoded == Counter(names)
 
 
+@pytest.mark.parametrize("most", [{"_FILES": 1}, {"_FILES": 8, "_TASK_BYTES": 1000}])
 def test_decoding_does_not_run_far_ahead(
-    tmp_path: Path, decoded: Decoded, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, decoded: Decoded, monkeypatch: pytest.MonkeyPatch, most: dict[str, int]
 ) -> None:
+    for name, value in most.items():
+        monkeypatch.setattr(building, name, value)
     names = write_pictures(tmp_path, SHAPES * 10)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setattr(building, "_AHEAD", 3)
@@ -289,6 +307,12 @@ def test_decoding_does_not_run_far_ahead(
     monkeypatch.setattr(writing.CacheWriter, "append", counted)
     cached(tmp_path, names, tmp_path / "cache")
     assert 1 <= max(ahead) <= 2 * 3
+
+
+def test_too_long_for_a_jpeg(tmp_path: Path) -> None:
+    noise(1, 65_501).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"a\.png: cannot be stored as jpeg \("):
+        cached(tmp_path, ["a.png"], tmp_path / "cache", raw_limit=0)
 
 
 def test_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

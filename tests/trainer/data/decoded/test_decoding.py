@@ -96,6 +96,13 @@ def test_exif_orientation(tmp_path: Path, orientation: int) -> None:
     assert near(colour(upright, 8, 29), right_or_bottom)
 
 
+def test_odd_tags_beside_the_orientation(tmp_path: Path) -> None:
+    orientation, resolution = b"\x12\x01\3\0\1\0\0\0\6\0\0\0", b"\x1a\x01\2\0\4\0\0\0abcd"
+    exif = b"Exif\0\0II*\0\x08\0\0\0\2\0" + orientation + resolution + b"\0\0\0\0"
+    halves(64, 32).save(tmp_path / "a.jpg", exif=exif)
+    assert decode(str(tmp_path / "a.jpg"), 16).shape == (3, 32, 16)
+
+
 def test_alpha_is_put_on_white(tmp_path: Path) -> None:
     Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "clear.png")
     Image.new("LA", (8, 8), (0, 51)).save(tmp_path / "faint.png")

@@ -160,7 +160,7 @@ def test_jpeg_keeps_the_colour_of_a_thin_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["images.bin", "index.bin", "about.json"])
-@pytest.mark.parametrize("harm", ["cut", "lengthened", "gone"])
+@pytest.mark.parametrize("harm", ["cut", "lengthened", "gone", "garbled"])
 def test_a_damaged_cache_is_refused(tmp_path: Path, name: str, harm: str) -> None:
     names = write_pictures(tmp_path)
     images = cached(tmp_path, names, tmp_path / "cache")
@@ -168,6 +168,8 @@ def test_a_damaged_cache_is_refused(tmp_path: Path, name: str, harm: str) -> Non
     text = path.read_bytes()
     if harm == "gone":
         path.unlink()
+    elif harm == "garbled":
+        path.write_bytes(b"\xff" * (len(text) + 1))
     else:
         path.write_bytes(text[:-24] if harm == "cut" else text + text[-24:])
     with pytest.raises(InputError, match="damaged: delete the folder") as caught:

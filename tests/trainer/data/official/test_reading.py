@@ -139,6 +139,7 @@ def test_halves_share_no_class(tmp_path: Path) -> None:
         (sop, "Ebay_train.txt", " 5 1 ", " 5 ", r"Ebay_train\.txt: line 2 must have 4 fields"),
         (in_shop, "Eval/list_eval_partition.txt", "query", "probe", r"'probe', not train or query"),
         (cars_as_csv, "anno_train.csv", ",91", ",x", r"anno_train\.csv: 'x' must be a whole numb"),
+        (cars_as_csv, "anno_train.csv", ",39,116,569,375,91", "", r"'' must be a whole number$"),
         (cars_as_csv, "anno_test.csv", ",91", ",197", r"has class 197, and names are 196"),
         (
             inaturalist,
@@ -178,6 +179,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     tree = sop(tmp_path / "sop")
     (tree.root / "Ebay_train.txt").write_bytes(b"header\n\xff\xfe\n")
     with pytest.raises(InputError, match=r"Ebay_train\.txt: cannot be read as text \("):
+        list_official(tree.record, tree.root)
+    (tree.root / "Ebay_train.txt").unlink()
+    (tree.root / "Ebay_train.txt").mkdir()
+    with pytest.raises(InputError, match=r"Ebay_train\.txt: cannot be read \(Is a directory\)$"):
         list_official(tree.record, tree.root)
 
 
