@@ -117,8 +117,8 @@ def test_a_micro_batch_need_not_divide_the_batch(size: int | None) -> None:
         ({"schedule": "step"}, "schedule step needs step_epochs"),
         (
             {"head_warmup_epochs": 10},
-            "head_warmup_epochs (10) must be fewer than epochs (10), or the trunk is never trained; "
-            "trunk: frozen says so",
+            "head_warmup_epochs (10) must be fewer than epochs (10), or the trunk is never "
+            "trained; trunk: frozen says so",
         ),
         ({"pretrained": True, "weights": "a.pt"}, "pretrained and weights are both set; "),
     ],

@@ -226,7 +226,7 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("schedule", {"space": {"schedule": ["cosine", "step"]}}, "schedule: step needs step_epochs"),
     (
         "a trunk that is never trained",
-        {"trial": {"epochs": 5}, "recipe": "proxy_anchor"},
+        {"trial": {"head_warmup_epochs": 5}, "space": {"epochs": [5, 9]}},
         "head_warmup_epochs: 5 must be fewer than epochs (5), or the trunk is never trained; "
         "trunk: frozen says so",
     ),
