@@ -16,6 +16,7 @@ import ray
 from benchmarks.results import Comparison, arguments, publish
 from sweeps.execution.trainable import TrialTrainable
 from trainer import DataConfig, TrialConfig, load_data
+from trainer.data.decoded import StoredImages
 
 _TRIAL: Final[dict[str, Any]] = {
     "backbone": "test_resnet",
@@ -52,7 +53,9 @@ def measure(folder: Path, cache: Path, *, actors: int, **changes: Any) -> list[C
         "config": TrialConfig.model_validate(_TRIAL).model_dump(mode="json"),
     }
     held = _train(config, actors)
-    size = sum(file.stat().st_size for file in cache.rglob(f"*{_PIXELS}")) / 2**20
+    images = loaded.dataset.images
+    assert isinstance(images, StoredImages)
+    size = sum(file.stat().st_size for file in images.folder.glob(f"*{_PIXELS}")) / 2**20
     shape = f"{len(loaded.dataset.items)} images, {actors} actors"
     return [
         _against_the_bar(f"{shape}: resident, at most", max(each["Rss"] for each in held)),
