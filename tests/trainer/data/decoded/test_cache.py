@@ -197,7 +197,7 @@ def test_missing_and_empty_files(tmp_path: Path) -> None:
     names = write_pictures(tmp_path)
     with pytest.raises(InputError, match=r"gone\.png: there is no such file$"):
         cached(tmp_path, [*names, "gone.png"], tmp_path / "cache")
-    with pytest.raises(InputError, match=r"cannot be read as an image \(embedded null byte\)$"):
+    with pytest.raises(InputError, match=r"cannot be read as an image \(.*embedded null .*\)$"):
         cached(tmp_path, [*names, "a\0.png"], tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
     (tmp_path / names[1]).write_bytes(b"")
