@@ -108,7 +108,9 @@ class TrunkFeatures:
     @torch.inference_mode()
     def _computed(self, split: Split, number: int) -> Iterator[NDArray[np.float32]]:
         """Yield the features batch by batch; a view's draws are the same in every trial."""
-        config = self._config.model_copy(update={"seed": number})
+        # Batches of one size, or the draws would be those of the trial that came first.
+        fixed = {"seed": number, "micro_batch_size": None}
+        config = self._config.model_copy(update=fixed)
         images = ImageBatches(self._data.dataset.images, self._device, self._crop, config)
         indices = self._data.indices(split)
         parts = embedding_batches(

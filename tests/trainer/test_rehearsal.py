@@ -44,6 +44,7 @@ def test_a_rehearsal_computes_few_features_and_keeps_none(
     predict_memory(config, cached, device=CPU)
     assert max(embedded) == 16
     assert sum(embedded) < len(data.train) * len(embedded)
+    assert len(embedded) == 4  # of two runs and of their timing, and of the prediction: one view
     assert [*tmp_path.iterdir()] == []
 
 

@@ -259,3 +259,15 @@ def test_what_is_not_worth_freezing_is_refused(make_config: MakeConfig) -> None:
         make_config(views=2)
     assert make_config(trunk="frozen", pretrained=True, views=2).views == 2
     assert make_config(trunk="frozen", backbone="my:build").trunk == "frozen"
+
+
+def test_a_views_draws_hang_on_no_trials_micro_batches(
+    cached: SplitDataset, config: TrialConfig
+) -> None:
+    data = dataclasses.replace(cached, cache=None)
+    whole, parts = (
+        config.model_copy(update={"views": 2, "augmentation": "standard", "micro_batch_size": size})
+        for size in (None, 3)
+    )
+    expected = features_of(data, whole).view("train", 1)
+    np.testing.assert_array_equal(features_of(data, parts).view("train", 1), expected)
