@@ -30,17 +30,16 @@ _BAR: Final = 1.2e9 / 2**20
 _PIXELS: Final = ".bin"
 
 
-def measure(folder: Path, cache: Path, *, actors: int, **changes: Any) -> list[Comparison]:
+def measure(folder: Path, cache: Path, *, actors: int) -> list[Comparison]:
     """Return what the actors hold, at most and on average, beside the bar.
 
     Args:
         folder: Class folders of images.
         cache: The folder of decoded caches.
         actors: How many there are at a time.
-        changes: Of the data, such as ``image_size``.
     """
     split = {"train": 0.9, "validation": 0.05, "test": 0.05}
-    data = {"folder": str(folder), "image_size": 224, "split": split} | changes
+    data = {"folder": str(folder), "image_size": 224, "split": split}
     loaded = load_data(DataConfig.model_validate(data), cache=cache)
     config = {
         "workload": "metric_learning",

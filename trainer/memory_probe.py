@@ -10,7 +10,12 @@ from trainer.data import SplitDataset
 from trainer.device_memory import release_memory
 from trainer.engine import TrainingRun
 from trainer.peak_memory import PeakMemory
-from trainer.rehearsal import few_images, noise_embeddings, without_weights
+from trainer.rehearsal import (
+    few_images,
+    forked_generators,
+    noise_embeddings,
+    without_weights,
+)
 
 __all__ = ["predict_memory"]
 
@@ -39,7 +44,7 @@ def predict_memory(config: TrialConfig, data: SplitDataset, *, device: torch.dev
     if config.trunk == "frozen":
         data = few_images(config, data)
     whole = _at_once(config)
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    with forked_generators(device):
         if whole < _SMALL:
             return max(_peaks(config, config, data, device))
         near, far = (config.model_copy(update={"micro_batch_size": whole // n}) for n in (4, 2))

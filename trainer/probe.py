@@ -12,7 +12,12 @@ from trainer.data import SplitDataset
 from trainer.engine import TrainingRun
 from trainer.image_batches import ImageBatches, evaluation_crop
 from trainer.peak_memory import PeakMemory
-from trainer.rehearsal import few_images, noise_embeddings, without_weights
+from trainer.rehearsal import (
+    few_images,
+    forked_generators,
+    noise_embeddings,
+    without_weights,
+)
 
 __all__ = ["TrialProbe", "probe_trial"]
 
@@ -66,7 +71,7 @@ def probe_trial(
     Raises:
         InputError: As `TrainingRun`.
     """
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    with forked_generators(device):
         return _probe(without_weights(config), data, device, patience)
 
 

@@ -1,5 +1,6 @@
 """Rehearsal of a trial: what a few of its steps need, of which nothing is kept."""
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import torch
@@ -9,12 +10,17 @@ from torch.nn import functional
 from trainer.config import TrialConfig
 from trainer.data import SplitDataset
 
-__all__ = ["few_images", "noise_embeddings", "without_weights"]
+__all__ = ["few_images", "forked_generators", "noise_embeddings", "without_weights"]
 
 
 def without_weights(config: TrialConfig) -> TrialConfig:
     """Return a configuration whose steps cost the same, for which nothing is loaded."""
     return config.model_copy(update={"pretrained": False, "weights": None, "views": 1})
+
+
+def forked_generators(device: torch.device) -> AbstractContextManager[None]:
+    """Return what puts the generators of the CPU and of this device back, of no other device."""
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])
 
 
 def few_images(config: TrialConfig, data: SplitDataset) -> SplitDataset:
