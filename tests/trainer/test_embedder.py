@@ -10,7 +10,13 @@ from .losses.gradients import gradient
 
 
 def embedder(
-    backbone: str = "test_resnet", *, dim: int = 16, channels: int = 1, size: int = 32
+    backbone: str = "test_resnet",
+    *,
+    dim: int = 16,
+    channels: int = 1,
+    size: int = 32,
+    head_layer_norm: bool = False,
+    freeze_batch_norm: bool = False,
 ) -> Embedder:
     return Embedder(
         backbone=backbone,
@@ -18,6 +24,8 @@ def embedder(
         embedding_dim=dim,
         channels=channels,
         image_size=size,
+        head_layer_norm=head_layer_norm,
+        freeze_batch_norm=freeze_batch_norm,
     )
 
 
@@ -177,14 +185,7 @@ def test_on_cuda_the_trunk_computes_in_half_precision_and_embeddings_are_float32
 
 def test_a_layer_norm_before_the_head() -> None:
     torch.manual_seed(0)
-    model = Embedder(
-        backbone="test_resnet",
-        pretrained=False,
-        embedding_dim=5,
-        channels=1,
-        image_size=32,
-        head_layer_norm=True,
-    ).eval()
+    model = embedder(dim=5, head_layer_norm=True).eval()
     assert model.state_dict()["head_norm.weight"].shape == (96,)
     features = model.features(images())
     centred = features - features.mean(1, keepdim=True)
@@ -195,14 +196,7 @@ def test_a_layer_norm_before_the_head() -> None:
 
 def test_frozen_batch_norms_keep_statistics_and_weights() -> None:
     torch.manual_seed(0)
-    model = Embedder(
-        backbone="test_efficientnet",
-        pretrained=False,
-        embedding_dim=5,
-        channels=1,
-        image_size=32,
-        freeze_batch_norm=True,
-    )
+    model = embedder("test_efficientnet", dim=5, freeze_batch_norm=True)
     norms = [each for each in model.modules() if isinstance(each, torch.nn.BatchNorm2d)]
     assert norms
     before = {name: value.clone() for name, value in model.named_buffers()}
@@ -220,14 +214,7 @@ def test_frozen_batch_norms_keep_statistics_and_weights() -> None:
 
 @pytest.mark.parametrize("frozen", [False, True])
 def test_batch_norms_keep_the_precision_of_what_they_normalise(frozen: bool) -> None:
-    model = Embedder(
-        backbone="test_efficientnet",
-        pretrained=False,
-        embedding_dim=5,
-        channels=1,
-        image_size=32,
-        freeze_batch_norm=frozen,
-    )
+    model = embedder("test_efficientnet", dim=5, freeze_batch_norm=frozen)
     seen: list[torch.dtype] = []
     for name, module in model.trunk.named_modules():
         if name.split(".")[-1].startswith("bn"):
