@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
-__all__ = ["written_whole"]
+__all__ = ["remove_partials", "written_whole"]
 
 
 @contextmanager
@@ -26,3 +26,10 @@ def written_whole(path: Path) -> Iterator[Path]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def remove_partials(path: Path) -> None:
+    """Remove what killed processes left of a file; nobody may be writing to it."""
+    path = path.resolve()
+    for partial in path.parent.glob(f".{path.name}.*.partial"):
+        partial.unlink(missing_ok=True)

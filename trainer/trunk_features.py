@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from objectives import Progress, ignore_progress
-from trainer.atomic import written_whole
+from trainer.atomic import remove_partials, written_whole
 from trainer.config import TrialConfig
 from trainer.data import SPLITS, Images, Split, SplitDataset, StoredImages
 from trainer.device_images import to_device
@@ -91,8 +91,7 @@ class TrunkFeatures:
         return mapped
 
     def _write(self, file: Path, split: Split, number: int) -> None:
-        for left in file.parent.glob(f".{file.name}.*"):  # by a process that was killed
-            left.unlink(missing_ok=True)
+        remove_partials(file)
         count, row = len(self._data.indices(split)), 0
         parts = self._computed(split, number)
         first = next(parts)
