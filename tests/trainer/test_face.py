@@ -29,3 +29,8 @@ sys.exit(str({{"torch", "timm", "pytorch_metric_learning", "pyarrow", "PIL"}} & 
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == "set()"
+
+
+def test_a_process_that_trains_on_image_files_holds_no_matplotlib() -> None:
+    code = "import sys, trainer.data.load, trainer.engine; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

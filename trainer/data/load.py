@@ -12,7 +12,6 @@ from trainer.data.dataset import Dataset, Images, SplitDataset
 from trainer.data.decoded import decoded_images
 from trainer.data.digits import load_digits
 from trainer.data.folder import list_folder
-from trainer.data.glyphs import load_glyphs
 from trainer.data.listing import Listing
 from trainer.data.official import OFFICIAL_SETS, list_official
 from trainer.data.outline import random_images
@@ -75,8 +74,7 @@ def _load(
     config: DataConfig, images: Callable[[Listing], Images] | None, cache: Path | None
 ) -> SplitDataset:
     if config.source is None:
-        made = load_glyphs if config.name == "glyphs" else load_digits
-        return split_classes(made(config.size), config.split, cache=cache)
+        return split_classes(_made(config), config.split, cache=cache)
     source = config.source.expanduser()
     try:
         listing = _list(config, source).without_small_classes(config.min_images_per_class)
@@ -95,6 +93,15 @@ def _load(
     split = split_classes(dataset, config.split, parts=parts, queries=listing.queries, cache=cache)
     # Only now, for what cannot be split need not be decoded.
     return split if images is None else _with_images(split, images(listing))
+
+
+def _made(config: DataConfig) -> Dataset:
+    if config.name == "digits":
+        return load_digits(config.size)
+    # Imported here: trials on photographs would hold matplotlib in memory, too.
+    from trainer.data.glyphs import load_glyphs
+
+    return load_glyphs(config.size)
 
 
 def _with_images(split: SplitDataset, images: Images) -> SplitDataset:
