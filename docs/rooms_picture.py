@@ -17,8 +17,9 @@ _ROOMS: Final[Mapping[str, tuple[float, str]]] = {
     "sweeps/search": (2.5, "optuna"),
     "sweeps/files": (0, ""),
     "sweeps/store": (1, "sqlalchemy, alembic"),
-    "sweeps/spec": (2.25, "pydantic"),
-    "sweeps/home": (3.5, ""),
+    "sweeps/spec": (2.1, "pydantic"),
+    "sweeps/home": (4.3, ""),
+    "sweeps/estimates": (3.25, "numpy, scipy"),
     "trainer": (0.5, "torch, timm"),
     "trainer/data": (1.75, "pillow, pyarrow"),
     "trainer/losses": (3, "pytorch_metric_learning"),
@@ -26,7 +27,7 @@ _ROOMS: Final[Mapping[str, tuple[float, str]]] = {
     "objectives/pairwise": (2.5, "numba"),
 }
 _TITLES: Final = {"sweeps": "many trials", "trainer": "one trial", "objectives": "its worth"}
-_WIDTH, _HEIGHT, _GAP, _TITLE = 960, 92, 34, 30  # of the picture; of a floor; around packages
+_WIDTH, _HEIGHT, _GAP, _TITLE = 1150, 92, 34, 30  # of the picture; of a floor; around packages
 _LEFT, _COLUMN, _BOX, _TALL, _SPREAD = 180, 185, 170, 48, 26
 
 

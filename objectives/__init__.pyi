@@ -6,6 +6,7 @@ from .objective import (
     DEFAULT_OBJECTIVES,
     OBJECTIVES,
     Objective,
+    Scale,
     get_objective,
     objective_pair,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "InputError",
     "Objective",
     "Progress",
+    "Scale",
     "Score",
     "bootstrap_intervals",
     "distance_at_far",

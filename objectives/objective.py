@@ -12,11 +12,13 @@ __all__ = [
     "OBJECTIVES",
     "Direction",
     "Objective",
+    "Scale",
     "get_objective",
     "objective_pair",
 ]
 
 Direction = Literal["maximize", "minimize"]
+Scale = Literal["linear", "log", "logit"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,8 @@ class Objective:
         reference: Its part of the hypervolume's reference point: a value as bad or worse dominates
             no area. By default the worst value it can take (OPIS with the pooled mean can exceed
             it).
+        scale: On which a seed adds about the same noise to good and to bad values: ``logit`` for
+            shares, ``log`` for positive values.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Objective:
     aspect: str
     ideal: float
     reference: float
+    scale: Scale = "linear"
 
     @property
     def sign(self) -> float:
@@ -57,9 +62,16 @@ _RECORDS: Final = (
         aspect="recall",
         ideal=1.0,
         reference=0.0,
+        scale="logit",
     ),
     Objective(
-        name="map_at_r", direction="maximize", label="MAP@R", aspect="map", ideal=1.0, reference=0.0
+        name="map_at_r",
+        direction="maximize",
+        label="MAP@R",
+        aspect="map",
+        ideal=1.0,
+        reference=0.0,
+        scale="logit",
     ),
     Objective(
         name="opis",
@@ -68,6 +80,7 @@ _RECORDS: Final = (
         aspect="consistency",
         ideal=0.0,
         reference=0.25,
+        scale="log",
     ),
     Objective(
         name="opis_10",
@@ -76,6 +89,7 @@ _RECORDS: Final = (
         aspect="worst-classes",
         ideal=0.0,
         reference=1.0,
+        scale="log",
     ),
 )
 OBJECTIVES: Final[Mapping[str, Objective]] = MappingProxyType({r.name: r for r in _RECORDS})
