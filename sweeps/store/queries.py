@@ -12,6 +12,8 @@ from sweeps.store import schema
 from sweeps.store.records import (
     BaselineRecord,
     MeasurementRecord,
+    Purpose,
+    ReplicateRecord,
     SweepRecord,
     SweepState,
     TrialRecord,
@@ -24,6 +26,7 @@ __all__ = [
     "plain_json",
     "read_baselines",
     "read_measurements",
+    "read_replicates",
     "read_trials",
     "storable_text",
     "sweep_record",
@@ -98,6 +101,27 @@ def read_measurements(
             split=row.split,
             metrics=row.metrics,
             recorded_at=row.recorded_at,
+        )
+        for row in connection.execute(query)
+    )
+
+
+def read_replicates(
+    connection: Connection, which: ColumnElement[bool]
+) -> tuple[ReplicateRecord, ...]:
+    """Return the replicates that fulfil the condition, by number and start."""
+    columns = schema.replicates.c
+    order = (columns.number, columns.started_at, columns.seed)
+    query = select(schema.replicates).where(which).order_by(*order)
+    return tuple(
+        ReplicateRecord(
+            number=row.number,
+            seed=row.seed,
+            purpose=Purpose(row.purpose),
+            state=TrialState(row.state),
+            reason=row.reason,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
         )
         for row in connection.execute(query)
     )

@@ -13,6 +13,8 @@ __all__ = [
     "BaselineRecord",
     "MeasurementRecord",
     "Outbox",
+    "Purpose",
+    "ReplicateRecord",
     "SweepRecord",
     "SweepState",
     "TrialRecord",
@@ -30,12 +32,24 @@ class SweepState(StrEnum):
 
 
 class TrialState(StrEnum):
-    """State of a trial; only a COMPLETE one can stand on a front."""
+    """State of a trial, which is that of its first run, and of each of its runs.
+
+    Only a COMPLETE trial can stand on a front.
+    """
 
     RUNNING = "RUNNING"
     COMPLETE = "COMPLETE"
     PRUNED = "PRUNED"
     FAILED = "FAILED"
+
+
+class Purpose(StrEnum):
+    """Purpose of a replicate: what its measurements may decide."""
+
+    SEARCH = "SEARCH"
+    """They choose between configurations, and so are too good where they chose."""
+    REPORT = "REPORT"
+    """They only report on what was chosen without them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +132,29 @@ class TrialRecord:
     started_at: datetime
     finished_at: datetime | None
     last_epoch: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplicateRecord:
+    """Training run of a trial under one seed.
+
+    Attributes:
+        number: The trial's number.
+        seed: Of the run.
+        purpose: What its measurements may decide.
+        state: Where it stands.
+        reason: Why it FAILED, or was PRUNED.
+        started_at: When it started, UTC.
+        finished_at: When it left RUNNING, UTC.
+    """
+
+    number: int
+    seed: int
+    purpose: Purpose
+    state: TrialState
+    reason: str | None
+    started_at: datetime
+    finished_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)

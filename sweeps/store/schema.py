@@ -28,13 +28,14 @@ __all__ = [
     "baselines",
     "measurements",
     "metadata",
+    "replicates",
     "sweeps",
     "trials",
 ]
 
 NAME_LENGTH: Final = 200
 # The newest migration; a database that is there already needs no Alembic, which is slow to import.
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 # MLflow and Optuna both have an alembic_version, and Optuna has a table called trials: under names
 # of our own all three can share one database.
 VERSION_TABLE: Final = "sweep_schema_version"
@@ -111,6 +112,24 @@ measurements: Final = Table(
         ["sweep_id", "number"],
         ["sweep_trials.sweep_id", "sweep_trials.number"],
         name="fk_sweep_measurements_trial",
+    ),
+)
+
+replicates: Final = Table(
+    "sweep_replicates",
+    metadata,
+    Column("sweep_id", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("seed", BigInteger, primary_key=True, autoincrement=False),
+    Column("purpose", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime, nullable=True),
+    ForeignKeyConstraint(
+        ["sweep_id", "number"],
+        ["sweep_trials.sweep_id", "sweep_trials.number"],
+        name="fk_sweep_replicates_trial",
     ),
 )
 

@@ -19,6 +19,7 @@ from sweeps.store.queries import (
     plain_json,
     read_baselines,
     read_measurements,
+    read_replicates,
     read_trials,
     storable_text,
     sweep_record,
@@ -27,6 +28,8 @@ from sweeps.store.records import (
     BaselineRecord,
     MeasurementRecord,
     Outbox,
+    Purpose,
+    ReplicateRecord,
     SweepRecord,
     SweepState,
     TrialRecord,
@@ -38,6 +41,7 @@ __all__ = ["Store", "open_store", "utc_now"]
 
 _SWEEPS: Final = schema.sweeps.c
 _TRIALS: Final = schema.trials.c
+_REPLICATES: Final = schema.replicates.c
 _MEASUREMENTS: Final = schema.measurements.c
 
 
@@ -47,7 +51,7 @@ def utc_now() -> datetime:
 
 
 class Store:
-    """Sweeps, baselines, trials and measurements in a SQL database.
+    """Sweeps, baselines, trials, their replicates and measurements in a SQL database.
 
     Every write is one transaction under an idempotent key, so that it can be repeated after a
     crash. Threads may share a store: each call takes a connection of its own.
@@ -263,6 +267,61 @@ class Store:
         """Return the trials of a sweep by number."""
         with self._engine.connect() as connection:
             return read_trials(connection, _TRIALS.sweep_id == find_sweep(connection, sweep).id)
+
+    # Replicates
+
+    def add_replicate(
+        self, sweep: str, number: int, *, seed: int, purpose: Purpose = Purpose.SEARCH
+    ) -> None:
+        """Add a RUNNING replicate of a trial; the same one again changes nothing.
+
+        Raises:
+            ValueError: There is no such trial.
+        """
+        sweep_id = self._sweep_id(sweep)
+        row = {
+            "sweep_id": sweep_id,
+            "number": number,
+            "seed": seed,
+            "purpose": purpose.value,
+            "state": TrialState.RUNNING.value,
+            "started_at": self._clock(),
+        }
+        if not self._insert(schema.replicates, row):
+            self._trial(sweep_id, number)
+
+    def finish_replicate(
+        self,
+        sweep: str,
+        number: int,
+        *,
+        seed: int,
+        state: TrialState,
+        reason: str | None = None,
+    ) -> None:
+        """Set the state that a replicate ended in; one that has ended stays as it is.
+
+        Raises:
+            ValueError: ``state`` is RUNNING.
+        """
+        if state is TrialState.RUNNING:
+            raise ValueError("a replicate cannot finish as RUNNING")
+        changes = {
+            "state": state.value,
+            "reason": storable_text(reason),
+            "finished_at": self._clock(),
+        }
+        running = _REPLICATES.state == TrialState.RUNNING.value
+        key = and_(_REPLICATES.number == number, _REPLICATES.seed == seed, running)
+        with self._engine.begin() as connection:
+            which = _REPLICATES.sweep_id == find_sweep(connection, sweep).id
+            connection.execute(update(schema.replicates).where(which, key).values(changes))
+
+    def replicates(self, sweep: str) -> tuple[ReplicateRecord, ...]:
+        """Return the replicates of a sweep by number, in the order in which they started."""
+        with self._engine.connect() as connection:
+            which = _REPLICATES.sweep_id == find_sweep(connection, sweep).id
+            return read_replicates(connection, which)
 
     # Measurements
 

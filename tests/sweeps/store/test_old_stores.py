@@ -18,7 +18,7 @@ from sweeps.store.schema import REVISION
 FILES = Path(__file__).parent / "files"
 
 
-@pytest.fixture(params=["0001", "0002"])
+@pytest.fixture(params=["0001", "0002", "0003"])
 def old(request: pytest.FixtureRequest) -> str:
     """Give the revision of a store of before."""
     return str(request.param)
@@ -65,7 +65,7 @@ def test_what_it_held_is_there(store: Store) -> None:
     assert len(store.measurements("demo")) == 6
 
 
-def test_what_is_new_is_filled_in(store: Store) -> None:
+def test_what_is_new_is_filled_in(store: Store, old: str) -> None:
     assert [trial.last_epoch for trial in store.trials("demo")] == [6, 6, 6, 6]
     sweep = store.sweep("demo")
     assert sweep.recorded_objectives is None
@@ -73,7 +73,10 @@ def test_what_is_new_is_filled_in(store: Store) -> None:
     assert (recall.name, recall.reference) == ("recall_at_1", 0.5)
     assert (opis.name, opis.reference) == ("opis", 0.02)
     assert opis.label == get_objective("opis").label
-    assert store.baselines("demo") == ranked_trials(store, "demo").baselines == ()
+    baselines = store.baselines("demo")
+    assert baselines == ranked_trials(store, "demo").baselines
+    assert [each.name for each in baselines] == ["raw_pixels"] * (old >= "0003")
+    assert store.replicates("demo") == ()
 
 
 def test_its_front_is_what_it_was(store: Store) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import StatementError
 
 from objectives.errors import InputError
-from sweeps.store import Outbox, Store, SweepState, TrialState
+from sweeps.store import Outbox, Purpose, Store, SweepState, TrialState
 from sweeps.store.database import open_database
 from sweeps.store.store import utc_now
 
@@ -512,6 +512,49 @@ def test_of_two_processes_one_gets_the_name_and_one_builds_the_schema(url: str) 
 
 
 # Baselines
+
+
+def test_replicates_are_read_back_in_their_order(store: Store, sweep: str) -> None:
+    for number in (1, 0):
+        add(store, sweep, number)
+    store.add_replicate(sweep, 1, seed=3)
+    store.add_replicate(sweep, 0, seed=7)
+    store.add_replicate(sweep, 0, seed=2, purpose=Purpose.REPORT)
+    assert [(r.number, r.seed, r.purpose) for r in store.replicates(sweep)] == [
+        (0, 7, Purpose.SEARCH),
+        (0, 2, Purpose.REPORT),
+        (1, 3, Purpose.SEARCH),
+    ]
+    assert {(r.state, r.reason, r.finished_at) for r in store.replicates(sweep)} == {
+        (TrialState.RUNNING, None, None)
+    }
+    assert all(each.started_at.tzinfo is UTC for each in store.replicates(sweep))
+
+
+def test_a_replicate_ends_once(store: Store, sweep: str) -> None:
+    add(store, sweep, 0)
+    store.add_replicate(sweep, 0, seed=0)
+    store.add_replicate(sweep, 0, seed=1)
+    store.finish_replicate(sweep, 0, seed=1, state=TrialState.FAILED, reason="not\0 finite")
+    [first, second] = store.replicates(sweep)
+    assert (first.state, second.state) == (TrialState.RUNNING, TrialState.FAILED)
+    assert second.reason == "not finite"
+    assert second.finished_at is not None
+    # Neither the start nor the end can be told again.
+    store.add_replicate(sweep, 0, seed=1)
+    store.finish_replicate(sweep, 0, seed=1, state=TrialState.COMPLETE)
+    assert store.replicates(sweep) == (first, second)
+    assert store.trials(sweep)[0].state is TrialState.RUNNING
+
+
+def test_a_replicate_needs_its_trial_and_an_end(store: Store, sweep: str) -> None:
+    with pytest.raises(ValueError, match="there is no trial 4"):
+        store.add_replicate(sweep, 4, seed=0)
+    with pytest.raises(ValueError, match="cannot finish as RUNNING"):
+        store.finish_replicate(sweep, 4, seed=0, state=TrialState.RUNNING)
+    for wanted in (store.replicates, lambda name: store.add_replicate(name, 0, seed=0)):
+        with pytest.raises(InputError, match="no sweep called 'absent'"):
+            wanted("absent")
 
 
 def test_baselines_are_read_back_in_their_order(store: Store, sweep: str) -> None:
