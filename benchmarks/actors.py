@@ -50,6 +50,7 @@ def measure(folder: Path, cache: Path, *, actors: int) -> list[Comparison]:
         "objectives": ["recall_at_1", "opis"],
         "resources": {"cpu": 1},
         "config": TrialConfig.model_validate(_TRIAL).model_dump(mode="json"),
+        "seed": 0,
     }
     held = _train(config, actors)
     images = loaded.dataset.images

@@ -17,8 +17,15 @@ from objectives import Objective
 from sweeps.cli.data_progress import DataProgress
 from sweeps.cli.tables import describe_sampled, epochs_done, format_value, objective_heading
 from sweeps.execution import RunningSweep, SweepCallback
-from sweeps.results import SPLIT, RankedTrials, final_measurements, rank_trials
-from sweeps.store import BaselineRecord, MeasurementRecord, Store, TrialRecord, TrialState
+from sweeps.results import SPLIT, RankedTrials, rank_trials
+from sweeps.store import (
+    BaselineRecord,
+    MeasurementRecord,
+    ReplicateRecord,
+    Store,
+    TrialRecord,
+    TrialState,
+)
 
 __all__ = ["LiveProgress", "LiveView"]
 
@@ -64,7 +71,7 @@ class LiveView(SweepCallback):
                 store=sweep.store,
                 sweep=sweep.name,
                 objectives=sweep.objectives,
-                total=sweep.total,
+                runs=sweep.runs,
             )
         )
 
@@ -84,15 +91,15 @@ class LiveView(SweepCallback):
 class LiveProgress:
     """Shows what the store holds of a running sweep.
 
-    In a terminal a bar, the running trials and the front so far; elsewhere a line for each
-    finished trial. Use it as a context manager.
+    In a terminal a bar, what is running and the front so far; elsewhere a line for each finished
+    run. Use it as a context manager.
 
     Args:
         console: Where to show it.
         store: The record; only read.
         sweep: Name of the sweep.
         objectives: Its two objectives.
-        total: Number of trials, controls included.
+        runs: Number of training runs, at most.
         clock: Seconds that never go back.
     """
 
@@ -103,7 +110,7 @@ class LiveProgress:
         store: Store,
         sweep: str,
         objectives: tuple[Objective, Objective],
-        total: int,
+        runs: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = console
@@ -112,17 +119,17 @@ class LiveProgress:
         self._objectives = objectives
         self._clock = clock
         self._due = 0.0
-        self._printed: set[int] = set()
+        self._printed: set[tuple[int, int]] = set()
         self._baselines_printed: set[int] = set()
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("trials"),
+            TextColumn("runs"),
             TimeElapsedColumn(),
             console=console,
         )
-        self._task = self._bar.add_task(sweep, total=total)
+        self._task = self._bar.add_task(sweep, total=runs)
         self._live = Live(self._bar, console=console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> "LiveProgress":
@@ -149,30 +156,36 @@ class LiveProgress:
         self._due = now + _REFRESH_SECONDS
         trials = self._store.trials(self._sweep)
         measurements, baselines = self._store.measurements(self._sweep), self._baselines()
-        last = {number: held[-1] for number, held in final_measurements(measurements).items()}
-        ended = [trial for trial in trials if trial.state is not TrialState.RUNNING]
+        replicates = self._store.replicates(self._sweep)
+        of = {trial.number: trial for trial in trials}
+        last = {(each.number, each.seed): each for each in measurements if each.split == SPLIT}
+        ended = [each for each in replicates if each.state is not TrialState.RUNNING]
         self._bar.update(self._task, completed=len(ended))
         if self._live.is_started:
             ranked = rank_trials(self._sweep, self._objectives, trials, measurements)
             held = [Text(self._baseline_line(each), style="dim") for each in baselines]
-            running = self._running(trials, last)
+            running = self._running(replicates, of, last)
             self._live.update(Group(self._bar, *held, running, _summary(ranked)), refresh=True)
         else:
             self._print_baselines(baselines)
-            self._print_ended(ended, last)
+            self._print_ended(ended, of, last)
 
     def _running(
-        self, trials: Sequence[TrialRecord], last: Mapping[int, MeasurementRecord]
+        self,
+        replicates: Sequence[ReplicateRecord],
+        of: Mapping[int, TrialRecord],
+        last: Mapping[tuple[int, int], MeasurementRecord],
     ) -> RenderableType:
         table = Table(box=None, padding=(0, 2, 0, 0), expand=True)
-        for heading in ("trial", "epoch", *map(objective_heading, self._objectives)):
+        for heading in ("trial", "seed", "epoch", *map(objective_heading, self._objectives)):
             table.add_column(heading, no_wrap=True, min_width=len(heading))
         table.add_column("sampled", no_wrap=True, overflow="ellipsis", ratio=1)
-        for trial in trials:
-            if trial.state is TrialState.RUNNING:
-                measured = last.get(trial.number)
+        for each in replicates:
+            if each.state is TrialState.RUNNING:
+                trial, measured = of[each.number], last.get((each.number, each.seed))
                 table.add_row(
-                    str(trial.number),
+                    str(each.number),
+                    str(each.seed),
                     epochs_done(trial, measured),
                     *self._values(measured),
                     escape(describe_sampled(trial.sampled, control=trial.control)),
@@ -200,15 +213,20 @@ class LiveProgress:
         return [format_value(metrics.get(objective.name)) for objective in self._objectives]
 
     def _print_ended(
-        self, ended: Sequence[TrialRecord], last: Mapping[int, MeasurementRecord]
+        self,
+        ended: Sequence[ReplicateRecord],
+        of: Mapping[int, TrialRecord],
+        last: Mapping[tuple[int, int], MeasurementRecord],
     ) -> None:
-        for trial in ended:
-            if trial.number not in self._printed:
-                self._printed.add(trial.number)
-                values = zip(self._objectives, self._values(last.get(trial.number)), strict=True)
+        for each in ended:
+            key, trial = (each.number, each.seed), of[each.number]
+            if key not in self._printed:
+                self._printed.add(key)
+                values = zip(self._objectives, self._values(last.get(key)), strict=True)
                 shown = "  ".join(f"{objective.label} {value}" for objective, value in values)
+                again = "" if each.seed == trial.config.get("seed") else f" seed {each.seed}"
                 self._console.print(
-                    f"trial {trial.number} {trial.state.value}  {trial.reason or shown}  "
+                    f"trial {each.number}{again} {each.state.value}  {each.reason or shown}  "
                     f"{describe_sampled(trial.sampled, control=trial.control)}",
                     highlight=False,
                     markup=False,

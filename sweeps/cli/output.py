@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from sweeps.cli.tables import front_table
 from sweeps.cli.terminal import ERR, OUT, print_line, shown
-from sweeps.results import RankedTrials, undertrained
+from sweeps.results import RankedTrials, certainty, undertrained
 
 if TYPE_CHECKING:
     from sweeps.execution import FinishedSweep  # imports Ray
@@ -19,6 +19,7 @@ def show_front(ranked: RankedTrials, *, every_trial: bool = False) -> None:
         return
     OUT.print(front_table(ranked, width=OUT.width, every_trial=every_trial))
     OUT.print(f"hypervolume {ranked.hypervolume:.4f}, measured on the validation classes")
+    print_line(certainty(ranked) or "")
     for each in ranked.baselines:
         if each.reason is not None:
             print_line(f"{each.label}: not scored ({each.reason})", style="yellow")

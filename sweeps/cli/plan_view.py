@@ -44,7 +44,8 @@ def plan_table(plan: SweepPlan) -> Table:
 def _lines(plan: SweepPlan) -> Iterator[tuple[str, str]]:
     forecast = plan.forecast
     controls = f"{plan.controls} control{'s' if plan.controls > 1 else ''}"
-    yield "trials", f"{plan.trials} sampled ({plan.sampler}), and {controls}"
+    runs = f"{plan.runs} training runs in all"
+    yield "trials", f"{plan.trials} sampled ({plan.sampler}), and {controls}; {runs}"
     yield "baselines", ", ".join(plan.baselines) or "none"
     yield from _fact_lines("a trial", forecast.trial)
     yield from _fact_lines("data", forecast.data)
@@ -95,7 +96,7 @@ def _text(name: str, value: Any) -> str:
 def _time(plan: SweepPlan) -> str:
     if plan.forecast.seconds is None:
         return f"not known: {plan.forecast.unknown}"
-    a_trial = f"about {duration(plan.forecast.seconds)} a trial"
+    a_trial = f"about {duration(plan.forecast.seconds)} a run"
     if plan.lacking:
         return f"{a_trial} on this machine, where none fits"
     if plan.seconds is None:

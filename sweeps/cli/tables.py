@@ -82,27 +82,39 @@ def _front_frame(ranked: RankedTrials, *, every_trial: bool) -> Table:
     table.pad_edge = False
     table.add_column("trial", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    for heading in (*["rank"] * every_trial, *map(objective_heading, ranked.objectives)):
+    sure = ["P(front)", "runs"] * ranked.told_from_noise
+    headings = (*["rank"] * every_trial, *map(objective_heading, ranked.objectives), *sure)
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     return table
 
 
 def _front_cells(ranked: RankedTrials, trial: RankedTrial, *, every_trial: bool) -> list[str]:
     marks = ["knee"] * (trial.number == ranked.knee) + ["control"] * trial.control
-    values = [format_value(trial.values[objective.name]) for objective in ranked.objectives]
     return [
         str(trial.number),
         " ".join(marks),
         *([str(trial.rank)] if every_trial else []),
-        *values,
+        *(_estimate(trial, objective) for objective in ranked.objectives),
+        *([] if trial.chance is None else [f"{trial.chance:.2f}", str(trial.runs)]),
     ]
+
+
+def _estimate(trial: RankedTrial, objective: Objective) -> str:
+    """Write an estimate with half of its interval and the mean over runs, or a plain value."""
+    value = format_value(trial.values[objective.name])
+    if objective.name not in trial.intervals:
+        return value
+    low, high = trial.intervals[objective.name]
+    mean = format_value(trial.means[objective.name])
+    return f"{value} ± {(high - low) / 2:.1g} ({mean})"
 
 
 def _baseline_cells(
     ranked: RankedTrials, label: str, metrics: Mapping[str, float], *, every_trial: bool
 ) -> list[str]:
     values = [format_value(metrics[objective.name]) for objective in ranked.objectives]
-    return ["", escape(label), *[""] * every_trial, *values]
+    return ["", escape(label), *[""] * every_trial, *values, *["", ""] * ranked.told_from_noise]
 
 
 def epochs_done(trial: TrialRecord, measured: MeasurementRecord | None) -> str:

@@ -17,6 +17,7 @@ class RunningSweep:
         store: The record; to be read only.
         objectives: Its two objectives.
         total: Number of its trials, controls included.
+        runs: Number of its training runs, at most.
         notes: Sentences on how it is carried out here, none where there is nothing to say.
     """
 
@@ -24,6 +25,7 @@ class RunningSweep:
     store: Store
     objectives: tuple[Objective, Objective]
     total: int
+    runs: int
     notes: tuple[str, ...] = ()
 
 

@@ -35,7 +35,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
         self._callbacks = callbacks
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Record a trial as RUNNING."""
+        """Record a run as RUNNING, and its trial where it is the first of it."""
         self._add(trial)
         self._call_back()
 
@@ -43,14 +43,13 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """Record a measurement, or why there is none."""
-        number = trial.config["number"]
         if result["failure"]:
-            self._store.finish_trial(self._sweep, number, TrialState.FAILED, result["failure"])
+            self._finish(trial, TrialState.FAILED, result["failure"])
         else:
             measured = result["measurement"]
             self._store.record_measurement(
                 self._sweep,
-                number,
+                trial.config["number"],
                 epoch=measured.epoch,
                 seed=measured.seed,
                 split=measured.split,
@@ -59,17 +58,16 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
         self._call_back()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Record a trial as COMPLETE."""
+        """Record a run as COMPLETE."""
         if not trial.last_result["failure"]:
-            self._store.finish_trial(self._sweep, trial.config["number"], TrialState.COMPLETE)
+            self._finish(trial, TrialState.COMPLETE)
         self._call_back()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Record a trial as FAILED, with the actor's last words."""
+        """Record a run as FAILED, with the actor's last words."""
         # Where an actor fails before the first epoch, Ray has not said that the trial started.
         self._add(trial)
-        number = trial.config["number"]
-        self._store.finish_trial(self._sweep, number, TrialState.FAILED, _reason(trial))
+        self._finish(trial, TrialState.FAILED, _reason(trial))
         self._call_back()
 
     def _add(self, trial: Any) -> None:
@@ -82,6 +80,14 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
             control=trial.config["control"],
             last_epoch=self._workload.last_epoch(config),
         )
+        self._store.add_replicate(self._sweep, trial.config["number"], seed=trial.config["seed"])
+
+    def _finish(self, trial: Any, state: TrialState, reason: str | None = None) -> None:
+        """Record how a run ended; a trial ends as its first run does."""
+        number, seed = trial.config["number"], trial.config["seed"]
+        self._store.finish_replicate(self._sweep, number, seed=seed, state=state, reason=reason)
+        if seed == trial.config["config"]["seed"]:
+            self._store.finish_trial(self._sweep, number, state, reason)
 
     def _call_back(self) -> None:
         for callback in self._callbacks:

@@ -20,7 +20,7 @@ from sweeps.execution.searcher import StudySearcher
 from sweeps.execution.trainable import TrialTrainable
 from sweeps.home import Home
 from sweeps.results import RankedTrials, ranked_trials, write_front
-from sweeps.search import Study, make_sampler
+from sweeps.search import study_of
 from sweeps.spec import Cache, Data, SweepSpec
 from sweeps.store import Store, SweepState, TrialState
 from sweeps.tracking import MirrorThread, MlflowMirror, check_tracking_uri, is_server
@@ -139,6 +139,11 @@ def _final_state(store: Store, sweep: str) -> Iterator[None]:
         state, reason = SweepState.INTERRUPTED, "the sweep was interrupted"
         raise
     finally:
+        for run in store.replicates(sweep):
+            if run.state is TrialState.RUNNING:
+                store.finish_replicate(
+                    sweep, run.number, seed=run.seed, state=TrialState.FAILED, reason=reason
+                )
         for trial in store.trials(sweep):
             if trial.state is TrialState.RUNNING:
                 store.finish_trial(sweep, trial.number, TrialState.FAILED, reason)
@@ -154,17 +159,13 @@ def _tune(
     notes: tuple[str, ...],
 ) -> None:
     """Score the baselines, then run the trials."""
-    study = Study(
-        spec.search_space(),
-        spec.objective_records(),
-        trials=spec.budget.trials,
-        sampler=make_sampler(spec.sampler, seed=spec.seed),
-    )
+    study = study_of(spec)
     running = RunningSweep(
         name=spec.name,
         store=store,
         objectives=spec.objective_records(),
-        total=study.total,
+        total=study.configurations,
+        runs=study.total,
         notes=notes,
     )
     with _watched(callbacks, running):
@@ -179,7 +180,7 @@ def _tune(
             max_concurrent_trials=spec.budget.max_concurrent,
             resources_per_trial=spec.resources.model_dump(),
             reuse_actors=True,
-            trial_dirname_creator=lambda trial: f"{trial.config['number']:04d}",
+            trial_dirname_creator=lambda trial: "{number:04d}-{seed}".format_map(trial.config),
             callbacks=[Recorder(store, spec.name, spec.kind, callbacks), Recycler()],
             storage_path=str(home.ray),
             raise_on_failed_trial=False,

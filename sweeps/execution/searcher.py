@@ -10,7 +10,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from sweeps.search import Study
+from sweeps.search import ReplicatedStudy
 
 __all__ = ["StudySearcher"]
 
@@ -24,23 +24,23 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray has no types
         study: The study; nothing else may ask it.
     """
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: ReplicatedStudy) -> None:
         super().__init__(metric=None, mode=None)
         self._study = study
         self._numbers: dict[str, int] = {}
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
-        """Return the next suggestion, or ``Searcher.FINISHED``."""
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Return the next run, None where there is none as yet, or ``Searcher.FINISHED``."""
         suggestion = self._study.ask()
         if suggestion is None:
-            return str(Searcher.FINISHED)
+            return str(Searcher.FINISHED) if self._study.done else None
         self._numbers[trial_id] = suggestion.number
         return asdict(suggestion)
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tell the study what the trial scored, or that it failed."""
+        """Tell the study what the run scored, or that it failed."""
         number = self._numbers.pop(trial_id, None)
         if number is not None:
             self._study.tell(number, None if error else _metrics(result or {}))

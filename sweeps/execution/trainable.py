@@ -17,7 +17,7 @@ _TOLERATED: Final = 2**28
 
 
 class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
-    """Trains one configuration; each step is a rung and returns its measurement.
+    """Trains one configuration under one seed; each step is a rung and returns its measurement.
 
     The configuration is the searcher's suggestion plus ``workload``, ``data``, ``fingerprint``,
     ``cache``, ``scoring``, ``objectives`` (their names) and ``resources``.
@@ -83,7 +83,8 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         if self._run is None:
             here = Surroundings(self._config)
             data, workload = here.open_data(), here.workload
-            config = workload.config.model_validate(self._config["config"])
+            plain = {**self._config["config"], "seed": self._config["seed"]}
+            config = workload.config.model_validate(plain)
             self._last_epoch = workload.last_epoch(config)
             self._run = workload.start(config, data, here.scoring, here.resources)
         return self._run

@@ -4,7 +4,7 @@ from .front_files import front_document, write_front
 from .hypervolumes import hypervolume_curve
 from .ranking import RankedTrial, RankedTrials, rank_trials, ranked_trials
 from .tuned_margins import KNEE, export_margins, pick_trial, picks, write_margins
-from .verdict import accuracy_of, undertrained
+from .verdict import accuracy_of, certainty, undertrained
 
 __all__ = [
     "KNEE",
@@ -12,6 +12,7 @@ __all__ = [
     "RankedTrial",
     "RankedTrials",
     "accuracy_of",
+    "certainty",
     "export_margins",
     "final_measurements",
     "finished_trials",

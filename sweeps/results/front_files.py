@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from sweeps.files import write_whole
 from sweeps.results.final_values import SPLIT
-from sweeps.results.ranking import RankedTrials
-from sweeps.results.verdict import undertrained
+from sweeps.results.ranking import RankedTrial, RankedTrials
+from sweeps.results.verdict import certainty, undertrained
 
 __all__ = ["front_document", "write_front"]
 
-_COLUMNS: Final = ("number", "control", "rank", "hypervolume_contribution")
+_COLUMNS: Final = ("number", "control", "rank", "chance", "runs", "hypervolume_contribution")
 
 
 def front_document(ranked: RankedTrials) -> dict[str, Any]:
@@ -26,6 +26,8 @@ def front_document(ranked: RankedTrials) -> dict[str, Any]:
             for o in ranked.objectives
         ],
         "hypervolume": ranked.hypervolume,
+        "told_from_noise": ranked.told_from_noise,
+        "certainty": certainty(ranked),
         "knee": ranked.knee,
         "undertrained": undertrained(ranked),
         "baselines": [
@@ -35,7 +37,9 @@ def front_document(ranked: RankedTrials) -> dict[str, Any]:
         ],
         "trials": [
             {column: getattr(trial, column) for column in _COLUMNS}
-            | {"values": dict(trial.values), "sampled": dict(trial.sampled)}
+            | {"values": dict(trial.values), "means": dict(trial.means)}
+            | {"intervals": {name: list(ends) for name, ends in trial.intervals.items()}}
+            | {"sampled": dict(trial.sampled)}
             | {"config": dict(trial.config)}
             for trial in ranked.trials
         ],
@@ -66,6 +70,7 @@ def write_front(ranked: RankedTrials, folder: Path) -> tuple[Path, ...]:
 
 def _front_csv(ranked: RankedTrials) -> str:
     values = dict.fromkeys(name for trial in ranked.trials for name in trial.values)
+    values |= dict.fromkeys(name for trial in ranked.trials for name in _certainty(trial))
     sampled = dict.fromkeys(name for trial in ranked.trials for name in trial.sampled)
     scored = [each for each in ranked.baselines if each.metrics is not None]
     values |= dict.fromkeys(name for each in scored for name in each.metrics or ())
@@ -78,9 +83,17 @@ def _front_csv(ranked: RankedTrials) -> str:
     writer.writeheader()
     for trial in ranked.trials:
         head = {column: getattr(trial, column) for column in _COLUMNS}
-        writer.writerow({**trial.sampled, **trial.values, **head})
+        writer.writerow({**trial.sampled, **trial.values, **_certainty(trial), **head})
     # Below the trials, without a number; of what they depend on, what the trials sampled too.
     for each in scored:
         fields = {name: value for name, value in each.fields.items() if name in sampled}
         writer.writerow({**fields, **(each.metrics or {}), "baseline": each.name})
     return out.getvalue()
+
+
+def _certainty(trial: RankedTrial) -> dict[str, float]:
+    """Return what stands beside the estimates of the objectives, by column."""
+    columns: dict[str, float] = {}
+    for name, (low, high) in trial.intervals.items():
+        columns |= {f"{name}_low": low, f"{name}_high": high, f"{name}_mean": trial.means[name]}
+    return columns

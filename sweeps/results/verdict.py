@@ -1,10 +1,10 @@
-"""Verdict on a sweep's training: whether its trials beat what is to be had without any."""
+"""Verdicts on a sweep: whether its trials beat what needs no training, and how sure they are."""
 
 from objectives import Objective
 from sweeps.results.ranking import RankedTrials
 from sweeps.store import BaselineRecord
 
-__all__ = ["accuracy_of", "undertrained"]
+__all__ = ["accuracy_of", "certainty", "undertrained"]
 
 
 def accuracy_of(ranked: RankedTrials) -> Objective | None:
@@ -37,6 +37,21 @@ def undertrained(ranked: RankedTrials) -> str | None:
                 f"{trial.number} has {mine:.4g}), so {other.label} says little"
             )
     return None
+
+
+def certainty(ranked: RankedTrials) -> str | None:
+    """Return a sentence on what the values of trials are, and are not; None without a trial."""
+    if not ranked.trials:
+        return None
+    if not ranked.told_from_noise:
+        return (
+            "one run a trial: this front is not told from noise, and its values are too good by "
+            "luck (seeds: auto trains again where that decides)"
+        )
+    return (
+        "values are estimates ± half their 95 % interval (in brackets the mean over runs): what "
+        "the noise of seeds explains is taken back, for the best of many means is best by luck, too"
+    )
 
 
 def _value(baseline: BaselineRecord, objective: Objective) -> float:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeps.search.samplers import make_sampler
-from sweeps.search.study import Study, Suggestion
+from sweeps.search.replication import study_of
+from sweeps.search.study import Suggestion
 from sweeps.spec import Cache, Forecast, Resources, SweepSpec, planned_baselines
 
 __all__ = ["SweepPlan", "plan_sweep"]
@@ -23,6 +23,7 @@ class SweepPlan:
         sampler: Its sampler.
         trials: Number of sampled trials.
         controls: Number of controls, which come on top.
+        runs: Number of training runs in all, at most.
         baselines: What people call what is scored without training.
         first: The controls, and the first trials that the sampler suggests.
         resources: What a trial holds.
@@ -37,6 +38,7 @@ class SweepPlan:
     sampler: str
     trials: int
     controls: int
+    runs: int
     baselines: tuple[str, ...]
     first: tuple[Suggestion, ...]
     resources: Resources
@@ -47,10 +49,10 @@ class SweepPlan:
 
     @property
     def seconds(self) -> float | None:
-        """Duration of all trials, each taken to last as long as that of the forecast."""
+        """Duration of all runs, each taken to last as long as that of the forecast."""
         if self.forecast.seconds is None or self.at_once is None:
             return None
-        rounds = math.ceil((self.trials + self.controls) / self.at_once)
+        rounds = math.ceil(self.runs / self.at_once)
         return self.forecast.once + rounds * self.forecast.seconds
 
     def document(self) -> dict[str, Any]:
@@ -60,6 +62,7 @@ class SweepPlan:
             "sampler": self.sampler,
             "trials": self.trials,
             "controls": self.controls,
+            "runs": self.runs,
             "baselines": list(self.baselines),
             "first": [
                 {"number": s.number, "control": s.control, "sampled": dict(s.sampled)}
@@ -106,6 +109,7 @@ def plan_sweep(
         sampler=spec.sampler,
         trials=spec.budget.trials,
         controls=controls,
+        runs=study_of(spec).total,
         baselines=tuple(each.label for each in planned_baselines(kind.baselines, space)),
         first=_first(spec, controls + suggestions),
         resources=spec.resources,
@@ -126,12 +130,7 @@ def _lacking(spec: SweepSpec, cpus: int, gpus: int) -> Iterator[str]:
 
 
 def _first(spec: SweepSpec, count: int) -> tuple[Suggestion, ...]:
-    study = Study(
-        spec.search_space(),
-        spec.objective_records(),
-        trials=spec.budget.trials,
-        sampler=make_sampler(spec.sampler, seed=spec.seed),
-    )
+    study = study_of(spec)
     asked = (study.ask() for _ in range(count))
     return tuple(suggestion for suggestion in asked if suggestion is not None)
 
@@ -140,7 +139,7 @@ def _at_once(spec: SweepSpec, cpus: int, gpus: int) -> int | None:
     held = spec.resources
     if held.gpu == "auto":
         return None
-    total = spec.budget.trials + len(spec.search_space().controls())
+    total = study_of(spec).configurations
     most = [cpus // held.cpu, spec.budget.max_concurrent or total, total]
     if held.gpu:
         # A trial's part of a GPU is a part of one.

@@ -21,12 +21,14 @@ class Suggestion:
 
     Attributes:
         number: Counts from 0, in the order of the suggestions.
-        config: The whole configuration, as plain data.
+        seed: Of the run.
+        config: The whole configuration, as plain data; its own seed is that of its first run.
         sampled: The part of it that the space sampled.
         control: Whether it is a control.
     """
 
     number: int
+    seed: int
     config: Mapping[str, Any]
     sampled: Mapping[str, Any]
     control: bool
@@ -69,7 +71,12 @@ class Study:
     @property
     def total(self) -> int:
         """Number of suggestions, made and to be made."""
-        return self._number + len(self._controls) + self._left
+        return self._number + self.left
+
+    @property
+    def left(self) -> int:
+        """Number of suggestions to be made."""
+        return len(self._controls) + self._left
 
     def ask(self) -> Suggestion | None:
         """Return the next suggestion; None when the budget is spent."""
@@ -83,9 +90,11 @@ class Study:
         else:
             return None
         number, self._number = self._number, self._number + 1
+        plain = config.model_dump(mode="json")
         return Suggestion(
             number=number,
-            config=config.model_dump(mode="json"),
+            seed=plain["seed"],
+            config=plain,
             sampled=sampled,
             control=self._space.is_control(config),
         )

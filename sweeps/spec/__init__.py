@@ -7,7 +7,7 @@ from sweeps.spec.data import Data
 from sweeps.spec.forecast import Forecast
 from sweeps.spec.memory import MemoryDemand
 from sweeps.spec.parameters import Choices, Parameter, Range, Scalar, Suggest
-from sweeps.spec.resources import Budget, Resources
+from sweeps.spec.resources import Budget, Resources, Seeds
 from sweeps.spec.space import SearchSpace
 from sweeps.spec.space_rules import SpaceRules
 from sweeps.spec.spec import SweepSpec, load_spec, rename
@@ -38,6 +38,7 @@ __all__ = [
     "Run",
     "Scalar",
     "SearchSpace",
+    "Seeds",
     "SpaceRules",
     "Suggest",
     "SweepSpec",

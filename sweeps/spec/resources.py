@@ -1,13 +1,16 @@
 """Budget and resources: how much is tried, and what each trial holds."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter, field_validator, model_validator
 
 from objectives import InputError
 from trainer import StrictModel
 
-__all__ = ["Budget", "Resources"]
+__all__ = ["Budget", "Resources", "Seeds"]
+
+# How many seeds each configuration is trained under.
+Seeds: TypeAlias = Annotated[int, Field(ge=1)] | Literal["auto"]
 
 _Gpus: Final[TypeAdapter[float]] = TypeAdapter(Annotated[float, Field(ge=0, allow_inf_nan=False)])
 
@@ -17,10 +20,13 @@ class Budget(StrictModel):
 
     Attributes:
         trials: Sampled trials; the controls come on top.
+        replicates: With ``seeds: auto``, training runs under further seeds, which go where they
+            tell most about the front; as many as there are trials if None.
         max_concurrent: Most trials at a time; as many as the resources allow if None.
     """
 
     trials: Annotated[int, Field(ge=1)]
+    replicates: Annotated[int, Field(ge=0)] | None = None
     max_concurrent: Annotated[int, Field(ge=1)] | None = None
 
 

@@ -17,7 +17,7 @@ from pydantic_core import PydanticKnownError
 from objectives import InputError, Objective, get_objective, objective_pair
 from sweeps.spec.parameters import Parameter
 from sweeps.spec.relative_paths import anchored, anchored_choices
-from sweeps.spec.resources import Budget, Resources
+from sweeps.spec.resources import Budget, Resources, Seeds
 from sweeps.spec.space import SearchSpace
 from sweeps.spec.workload import Workload
 from sweeps.spec.workload_names import METRIC_LEARNING, load_workload
@@ -57,6 +57,8 @@ class SweepSpec(StrictModel):
         space: Sampled fields of a trial's configuration: a list of choices, or a range.
         trial: Fixed fields of the configuration, those of the recipe among them.
         scoring: How trials are scored; for metric learning an `objectives.Calibration`.
+        seeds: Training runs of each configuration, or ``auto``: one or two of each, and as many
+            again where they tell most about the front.
         budget: Number of trials.
         resources: What one trial holds.
         sampler: Optuna's multi-objective TPE or NSGA-II, or random search.
@@ -75,6 +77,7 @@ class SweepSpec(StrictModel):
     space: dict[str, Parameter]
     trial: Annotated[dict[str, Any], Field(validate_default=True)] = Field(default_factory=dict)
     scoring: Annotated[Any, Field(validate_default=True)] = _ABSENT
+    seeds: Seeds = "auto"
     budget: Budget
     resources: Resources = Resources()
     sampler: Literal["tpe", "nsgaii", "random"] = "tpe"

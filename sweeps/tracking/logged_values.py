@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from objectives import Objective
-from sweeps.results import SPLIT, finished_trials, hypervolume_curve
+from sweeps.results import SPLIT, RankedTrial, finished_trials, hypervolume_curve
 from sweeps.store import BaselineRecord, MeasurementRecord, TrialRecord
 
 __all__ = [
     "baseline_metrics",
     "baseline_tags",
+    "estimate_metrics",
     "flat_texts",
     "hypervolume_points",
     "milliseconds",
@@ -61,6 +62,19 @@ def baseline_tags(baselines: Iterable[BaselineRecord]) -> dict[str, str]:
         f"baseline.{each.name}": each.label + (f": {each.reason}" if each.reason else "")
         for each in baselines
     }
+
+
+def estimate_metrics(trial: RankedTrial, *, at: int) -> Iterator[tuple[str, float, int, int]]:
+    """Yield name, value, time and step of each estimate, its interval's ends, and ``p_front``.
+
+    They are ``estimate.NAME``, ``estimate.NAME.low`` and ``estimate.NAME.high``, with the number of
+    runs that they rest on as the step; there are none where noise is unknown.
+    """
+    for name, (low, high) in trial.intervals.items():
+        for end, value in (("", trial.values[name]), (".low", low), (".high", high)):
+            yield f"estimate.{name}{end}", value, at, trial.runs
+    if trial.chance is not None:
+        yield "p_front", trial.chance, at, trial.runs
 
 
 def hypervolume_points(

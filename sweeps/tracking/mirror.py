@@ -14,7 +14,14 @@ from typing import Any, Final
 
 import yaml
 
-from sweeps.results import rank_trials, ranked_trials, undertrained, write_front
+from sweeps.results import (
+    RankedTrials,
+    certainty,
+    rank_trials,
+    ranked_trials,
+    undertrained,
+    write_front,
+)
 from sweeps.store import (
     MeasurementRecord,
     Outbox,
@@ -28,6 +35,7 @@ from sweeps.tracking.client import open_client
 from sweeps.tracking.logged_values import (
     baseline_metrics,
     baseline_tags,
+    estimate_metrics,
     flat_texts,
     hypervolume_points,
     milliseconds,
@@ -147,7 +155,10 @@ class MlflowMirror:
             spec = yaml.safe_dump(json.loads(json.dumps(sweep.spec)), sort_keys=False)
             (Path(folder) / "spec.yaml").write_text(spec)
             runs.client.log_artifacts(runs.parent, folder)
+        self._push_estimates(runs, ranked, at=sweep.finished_at or sweep.created_at)
         runs.client.set_tag(runs.parent, "state", sweep.state.value)
+        if sentence := certainty(ranked):
+            runs.client.set_tag(runs.parent, "certainty", sentence)
         if ranked.baselines:
             runs.client.set_tag(runs.parent, "undertrained", undertrained(ranked) or "no")
         if sweep.state is not SweepState.RUNNING:
@@ -211,6 +222,13 @@ class MlflowMirror:
         metrics = [("hypervolume", value, at, step) for step, value, at in new]
         _log_batches(runs.client, runs.parent, metrics=metrics)
         runs.curve.update(new)
+
+    def _push_estimates(self, runs: _Runs, ranked: RankedTrials, *, at: datetime) -> None:
+        """Log what all runs together tell of each trial."""
+        for trial in ranked.trials:
+            metrics = list(estimate_metrics(trial, at=milliseconds(at)))
+            if trial.number in runs.trials and metrics:
+                _log_batches(runs.client, runs.trials[trial.number], metrics=metrics)
 
     def _connect(self) -> _Runs:
         """Find the sweep's runs by their tags, and make the parent where it is not there."""

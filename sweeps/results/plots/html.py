@@ -15,7 +15,7 @@ from sweeps.results.plots.layout import (
     staircase,
     titles,
 )
-from sweeps.results.plots.style import FRONT, GRID, INK, KNEE
+from sweeps.results.plots.style import FRONT, GRID, INK, INTERVAL, KNEE
 from sweeps.results.ranking import RankedTrial, RankedTrials
 
 __all__ = ["front_html"]
@@ -33,6 +33,8 @@ def front_html(ranked: RankedTrials) -> str:
     for series in series_of(ranked):
         if series.trials:
             figure.add_trace(_trace(series, x, y, ranked))
+    if ranked.told_from_noise:
+        figure.add_trace(_trace_intervals(ranked.front, x, y))
     knee = ranked.knee_trial
     if knee is not None:
         figure.add_trace(_trace_knee(knee, x, y))
@@ -116,6 +118,26 @@ def _trace_cross(
     )
 
 
+def _trace_intervals(front: Sequence[RankedTrial], x: Axis, y: Axis) -> go.Scatter:
+    """Draw the intervals of members as crosses."""
+
+    def bars(axis: Axis) -> dict[str, object]:
+        below, above = zip(*(axis.reach(trial) for trial in front), strict=True)
+        style = {"color": INTERVAL, "thickness": 1, "width": 0}
+        return {"type": "data", "symmetric": False, "arrayminus": below, "array": above} | style
+
+    return go.Scatter(
+        x=[x.place(trial) for trial in front],
+        y=[y.place(trial) for trial in front],
+        mode="markers",
+        marker={"size": 0.1, "color": INTERVAL},
+        error_x=bars(x),
+        error_y=bars(y),
+        name="95 % interval",
+        hoverinfo="skip",
+    )
+
+
 def _trace_knee(knee: RankedTrial, x: Axis, y: Axis) -> go.Scatter:
     return go.Scatter(
         x=[x.place(knee)],
@@ -135,15 +157,25 @@ def _trace_knee(knee: RankedTrial, x: Axis, y: Axis) -> go.Scatter:
 def _hover(trial: RankedTrial, objectives: Sequence[Objective]) -> str:
     """Say number and standing, the objectives first, then what was sampled."""
     labels = {objective.name: objective.label for objective in objectives}
-    values = {label: trial.values[name] for name, label in labels.items()}
-    values |= {name: value for name, value in trial.values.items() if name not in labels}
+    values = {name: value for name, value in trial.values.items() if name not in labels}
     standing = "front" if trial.rank == 0 else f"rank {trial.rank}"
     kind = "control" if trial.control else "trial"
     blocks = [f"<b>{kind} {trial.number}</b> · {standing}"]
+    if trial.chance is not None:
+        blocks[0] += f", P(front) {trial.chance:.2f} · {trial.runs} run{'s' * (trial.runs > 1)}"
+    blocks += [_estimate(trial, objective) for objective in objectives]
     blocks += [f"{escape(name)}: {value:.4g}" for name, value in values.items()]
     if trial.sampled:
         blocks += ["", *(f"{escape(name)} = {_text(v)}" for name, v in trial.sampled.items())]
     return "<br>".join(blocks)
+
+
+def _estimate(trial: RankedTrial, objective: Objective) -> str:
+    said = f"{escape(objective.label)}: {trial.values[objective.name]:.4g}"
+    if objective.name not in trial.intervals:
+        return said
+    low, high = trial.intervals[objective.name]
+    return f"{said} ({low:.4g} to {high:.4g}; mean over runs {trial.means[objective.name]:.4g})"
 
 
 def _text(value: object) -> str:

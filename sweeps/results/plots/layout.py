@@ -64,6 +64,12 @@ class Axis:
         """Return the place of a trial on the axis, as shown."""
         return self.shown(trial.values[self.objective.name])
 
+    def reach(self, trial: RankedTrial) -> tuple[float, float]:
+        """Return how far a trial's interval goes below and above its place, as shown."""
+        value = trial.values[self.objective.name]
+        low, high = trial.intervals.get(self.objective.name, (value, value))
+        return self.shown(value - low), self.shown(high - value)
+
     def shown(self, value: float) -> float:
         """Return a value as shown."""
         return float(value * 10.0**self.power)
@@ -105,9 +111,12 @@ def axes_of(ranked: RankedTrials) -> tuple[Axis, Axis]:
 def _axis(objective: Objective, ranked: RankedTrials) -> Axis:
     """Scale small values by a power of ten, and leave 6 % of air around the points.
 
-    The points are the trials, and the baselines that leave them half of the axis or more.
+    The points are the trials, the intervals of the front, and the baselines that leave them half
+    of the axis or more.
     """
-    values = [trial.values[objective.name] for trial in ranked.trials] or sorted(
+    values = [trial.values[objective.name] for trial in ranked.trials]
+    ends = [trial.intervals.get(objective.name, ()) for trial in ranked.front]
+    values = [*values, *(end for each in ends for end in each)] or sorted(
         (0.0, objective.reference or 1.0)
     )
     low, high = min(values), max(values)
@@ -127,9 +136,11 @@ def series_of(ranked: RankedTrials) -> tuple[Series, ...]:
     def pick(on_front: bool, control: bool) -> tuple[RankedTrial, ...]:
         return tuple(r for r in ranked.trials if (r.rank == 0) is on_front and r.control is control)
 
+    # Where noise is known, a trial may lie before the staircase and yet rather not belong to it.
+    behind = "other" if ranked.told_from_noise else "dominated"
     return (
         Series(
-            label="dominated trial",
+            label=f"{behind} trial",
             trials=pick(False, False),
             colour=MUTED,
             marker="o",
@@ -138,7 +149,7 @@ def series_of(ranked: RankedTrials) -> tuple[Series, ...]:
             filled=False,
         ),
         Series(
-            label="dominated control",
+            label=f"{behind} control",
             trials=pick(False, True),
             colour=CONTROL,
             marker="D",

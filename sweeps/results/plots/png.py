@@ -15,7 +15,15 @@ from sweeps.results.plots.layout import (
     staircase,
     titles,
 )
-from sweeps.results.plots.style import FRONT, INK, KNEE, empty_figure, encoded_picture, frame_axes
+from sweeps.results.plots.style import (
+    FRONT,
+    INK,
+    INTERVAL,
+    KNEE,
+    empty_figure,
+    encoded_picture,
+    frame_axes,
+)
 from sweeps.results.ranking import RankedTrials
 
 __all__ = ["front_png"]
@@ -34,6 +42,8 @@ def front_png(ranked: RankedTrials) -> bytes:
         _draw_baseline(ax, mark)
     for order, series in enumerate(series_of(ranked)):
         _scatter(ax, series, x, y, order)
+    if ranked.told_from_noise:
+        _draw_intervals(ax, ranked, x, y)
     _mark_knee(ax, ranked, x, y)
     _number(ax, ranked, x, y)
     if ranked.trials:
@@ -71,6 +81,21 @@ def _scatter(ax: Axes, series: Series, x: Axis, y: Axis, order: int) -> None:
         linewidths=0.9 if series.filled else 1.3,
         label=series.label,
         zorder=3 + order,
+    )
+
+
+def _draw_intervals(ax: Axes, ranked: RankedTrials, x: Axis, y: Axis) -> None:
+    """Draw the intervals of members as crosses."""
+    ax.errorbar(
+        [x.place(trial) for trial in ranked.front],
+        [y.place(trial) for trial in ranked.front],
+        xerr=[*zip(*(x.reach(trial) for trial in ranked.front), strict=True)],
+        yerr=[*zip(*(y.reach(trial) for trial in ranked.front), strict=True)],
+        fmt="none",
+        ecolor=INTERVAL,
+        elinewidth=0.8,
+        label="95 % interval",
+        zorder=2.5,
     )
 
 

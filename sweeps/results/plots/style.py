@@ -13,6 +13,7 @@ __all__ = [
     "FRONT",
     "GRID",
     "INK",
+    "INTERVAL",
     "KNEE",
     "MUTED",
     "empty_figure",
@@ -23,6 +24,7 @@ __all__ = [
 # Okabe and Ito's colour-blind-safe palette; grey for what is dominated.
 FRONT: Final = "#0072B2"
 CONTROL: Final = "#E69F00"
+INTERVAL: Final = "#7FB3D5"
 KNEE: Final = "#D55E00"
 MUTED: Final = "#9A9A9A"
 # Of the baselines, one after the other: reddish purple, bluish green, sky blue.

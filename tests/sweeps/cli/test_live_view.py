@@ -32,13 +32,20 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def begin(store: Store, number: int, *, control: bool = False) -> None:
     sampled = {"margin_positive": 0.6 + number / 100}
-    store.add_trial("demo", number, config=sampled, sampled=sampled, control=control, last_epoch=2)
+    config = {**sampled, "seed": 0}
+    store.add_trial("demo", number, config=config, sampled=sampled, control=control, last_epoch=2)
+    store.add_replicate("demo", number, seed=0)
+
+
+def finish(store: Store, number: int, state: TrialState, reason: str | None = None) -> None:
+    store.finish_replicate("demo", number, seed=0, state=state, reason=reason)
+    store.finish_trial("demo", number, state, reason)
 
 
 def end(store: Store, number: int, recall: float, opis: float) -> None:
     metrics = {"recall_at_1": recall, "opis": opis}
     store.record_measurement("demo", number, epoch=2, seed=0, split="validation", metrics=metrics)
-    store.finish_trial("demo", number, TrialState.COMPLETE)
+    finish(store, number, TrialState.COMPLETE)
 
 
 def progress(
@@ -47,7 +54,7 @@ def progress(
     out = StringIO()
     console = Console(file=out, force_terminal=terminal, width=160, height=40, color_system=None)
     live = LiveProgress(
-        console, store=store, sweep="demo", objectives=PAIR, total=3, clock=clock or Clock()
+        console, store=store, sweep="demo", objectives=PAIR, runs=3, clock=clock or Clock()
     )
     return live, out
 
@@ -62,7 +69,7 @@ def test_without_a_terminal_each_trial_is_a_line_once(store: Store) -> None:
         end(store, 0, 0.875, 0.0123456)
         live.refresh(force=True)
         live.refresh(force=True)
-        store.finish_trial("demo", 1, TrialState.FAILED, "not finite [/x]")
+        finish(store, 1, TrialState.FAILED, "not finite [/x]")
     assert out.getvalue().splitlines() == [
         "trial 0 COMPLETE  Recall@1 0.875  OPIS 0.01235  (control) margin_positive=0.6",
         "trial 1 FAILED  not finite [/x]  margin_positive=0.61",
@@ -130,18 +137,19 @@ def test_in_a_terminal_it_shows_the_bar_the_running_trials_and_the_front(store: 
         store.record_measurement("demo", 1, epoch=1, seed=0, split="validation", metrics=metrics)
         live.refresh(force=True)
     shown = out.getvalue()
-    assert "1/3 trials" in shown
+    assert "1/3 runs" in shown
     assert "best Recall@1 0.875 (trial 0)" in shown
     assert "best OPIS 0.01 (trial 0)" in shown
     assert "front: 1 trials, hypervolume 0.2100" in shown
     [running] = {line.strip() for line in shown.splitlines() if "1/2" in line}
-    assert running.split() == ["1", "1/2", "0.5", "0.2", "margin_positive=0.61"]
+    assert running.split() == ["1", "0", "1/2", "0.5", "0.2", "margin_positive=0.61"]
 
 
 def test_what_runs_is_no_markup(store: Store) -> None:
     live, out = progress(store, terminal=True)
     sampled = {"weights": "[/x].pt"}
     store.add_trial("demo", 0, config=sampled, sampled=sampled, control=False, last_epoch=2)
+    store.add_replicate("demo", 0, seed=0)
     with live:
         live.refresh(force=True)
     assert "weights=[/x].pt" in out.getvalue()
@@ -159,7 +167,7 @@ def test_notes_on_the_sweep_come_first(store: Store) -> None:
     notes = ("a [note]", "another")
     with LiveView(Console(file=out, force_terminal=False)) as view:
         view.on_sweep_start(
-            RunningSweep(name="demo", store=store, objectives=PAIR, total=3, notes=notes)
+            RunningSweep(name="demo", store=store, objectives=PAIR, total=3, runs=3, notes=notes)
         )
         begin(store, 0)
         end(store, 0, 0.5, 0.1)

@@ -28,8 +28,9 @@ def shown(**changes: Any) -> list[str]:
         "sampler": "tpe",
         "trials": 20,
         "controls": 2,
+        "runs": 24,
         "baselines": ("raw pixels", "untouched trunk"),
-        "first": (Suggestion(number=2, config={}, sampled={"loss": "x"}, control=True),),
+        "first": (Suggestion(number=2, seed=0, config={}, sampled={"loss": "x"}, control=True),),
         "resources": Resources(cpu=1),
         "cpus": 4,
         "at_once": 4,
@@ -43,13 +44,13 @@ def shown(**changes: Any) -> list[str]:
 def test_each_thing_has_a_line() -> None:
     assert shown() == [
         "demo: a dry run, nothing is trained",
-        "trials 20 sampled (tpe), and 2 controls",
+        "trials 20 sampled (tpe), and 2 controls; 24 training runs in all",
         "baselines raw pixels, untouched trunk",
         "a trial epochs 1 000, step 0.25 seconds",
         "model backbone a[b], frozen True",
         "data name birds, fingerprint 0123456789ab, decoded 5.0 GB",
         "train images 100, classes 10",
-        "time about 90 seconds a trial, 4 at a time: about 9.0 minutes",
+        "time about 90 seconds a run, 4 at a time: about 9.0 minutes",
         "memory about 1.5 GB a trial, 6.0 GB at a time",
         "machine 4 CPUs, 0 GPUs; a trial holds 1 CPUs and 0 GPUs",
         "trial 2 (control) loss=x",
@@ -63,10 +64,10 @@ def test_what_is_not_known_says_why() -> None:
     assert "baselines none" in lines
     once = shown(forecast=replace(FORECAST, once=600.0))
     assert (
-        "time about 90 seconds a trial, 4 at a time, and 10.0 minutes once: about 19.0 minutes"
+        "time about 90 seconds a run, 4 at a time, and 10.0 minutes once: about 19.0 minutes"
         in once
     )
-    assert "trials 20 sampled (tpe), and 1 control" in shown(controls=1)
+    assert "trials 20 sampled (tpe), and 1 control; 24 training runs in all" in shown(controls=1)
     elsewhere = shown(at_once=None)
     assert any("how many fit at a time is not known here" in line for line in elsewhere)
     assert "memory about 1.5 GB a trial" in elsewhere
@@ -75,7 +76,7 @@ def test_what_is_not_known_says_why() -> None:
 def test_a_machine_that_is_too_small() -> None:
     lines = shown(lacking=("a trial asks for 9 CPUs", "and for 2 GPUs"), at_once=None)
     assert "too small a trial asks for 9 CPUs; and for 2 GPUs" in lines
-    assert "time about 90 seconds a trial on this machine, where none fits" in lines
+    assert "time about 90 seconds a run on this machine, where none fits" in lines
 
 
 @pytest.mark.parametrize(("gpu", "held"), [(0.25, "0.25 GPUs"), ("auto", "what it needs of a GPU")])

@@ -8,8 +8,8 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from sweeps.execution.searcher import StudySearcher
-from sweeps.search import Study, Suggestion
-from tests.sweeps.search.studies import CONTROLS, small_study
+from sweeps.search import ReplicatedStudy, Study, Suggestion
+from tests.sweeps.search.studies import CONTROLS, PAIR, small_study
 from trainer import Measurement
 
 
@@ -29,27 +29,35 @@ def states(study: Study) -> list[TrialState]:
     return [trial.state for trial in study.study.get_trials(deepcopy=False)]
 
 
+def searcher(study: Study) -> StudySearcher:
+    return StudySearcher(ReplicatedStudy(study, PAIR))
+
+
 def test_a_suggestion_comes_as_its_fields() -> None:
-    suggestion = suggest(StudySearcher(small_study()), 0)
+    suggestion = suggest(searcher(small_study()), 0)
     assert suggestion.keys() == {field.name for field in fields(Suggestion)}
 
 
 def test_numbers_and_the_budget() -> None:
-    search = StudySearcher(small_study(trials=3))
+    search = searcher(small_study(trials=3))
     suggestions = [suggest(search, number) for number in range(5)]
     assert [suggestion["number"] for suggestion in suggestions] == [0, 1, 2, 3, 4]
+    assert search.suggest("ray_5") is None
+    for number in range(5):
+        search.on_trial_complete(f"ray_{number}", result=result(0.5, 0.1))
     assert search.suggest("ray_5") == Searcher.FINISHED
     assert search.suggest("ray_6") == Searcher.FINISHED
 
 
 def test_values_reach_the_study() -> None:
     study = small_study()
-    search = StudySearcher(study)
+    search = searcher(study)
     for number in range(CONTROLS + 1):
         suggest(search, number)
     search.on_trial_complete(f"ray_{CONTROLS}", result=result(0.75, 0.125))
     [trial] = study.study.trials
-    assert (trial.state, trial.values) == (TrialState.COMPLETE, [0.75, 0.125])
+    assert trial.state is TrialState.COMPLETE
+    assert trial.values == pytest.approx([0.75, 0.125])
 
 
 @pytest.mark.parametrize(
@@ -69,7 +77,7 @@ def test_what_has_no_two_values_is_told_as_failed(
     ended: dict[str, Any] | None, error: bool
 ) -> None:
     study = small_study()
-    search = StudySearcher(study)
+    search = searcher(study)
     for number in range(CONTROLS + 1):
         suggest(search, number)
     search.on_trial_complete(f"ray_{CONTROLS}", result=ended, error=error)
@@ -80,7 +88,7 @@ def test_what_has_no_two_values_is_told_as_failed(
 
 def test_an_end_that_is_told_twice_counts_once() -> None:
     study = small_study()
-    search = StudySearcher(study)
+    search = searcher(study)
     for number in range(CONTROLS + 1):
         suggest(search, number)
     search.on_trial_complete(f"ray_{CONTROLS}", result=result(0.5, 0.1))
@@ -90,7 +98,7 @@ def test_an_end_that_is_told_twice_counts_once() -> None:
 
 
 def test_rays_snapshots_are_not_used(tmp_path: Path) -> None:
-    search = StudySearcher(small_study())
+    search = searcher(small_study())
     search.save(str(tmp_path / "snapshot"))
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(NotImplementedError, match="rebuilt from the store"):

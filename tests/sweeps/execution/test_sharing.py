@@ -30,6 +30,7 @@ def spec_of(kind: str, *, trials: int = 5, at_once: int | None = 1, **more: Any)
             "workload": f"tests.sweeps.execution.sharing:{kind}",
             "space": {"trade": {"low": 0.1, "high": 1}},
             "trial": {"last_epoch": 2},
+            "seeds": 1,
             "budget": {"trials": trials, "max_concurrent": at_once},
             **more,
         }

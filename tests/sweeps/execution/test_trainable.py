@@ -23,6 +23,7 @@ SIMULATED = {
     "fingerprint": "",
     "objectives": ["accuracy", "inconsistency"],
     "config": {"last_epoch": 2},
+    "seed": 0,
 }
 DIGITS = DataConfig(name="digits")
 
@@ -32,6 +33,7 @@ def begun(**changes: Any) -> TrialTrainable:
     config = {
         "number": 0,
         "config": TrialConfig(batch_size=16, embedding_dim=8, epochs=1).model_dump(),
+        "seed": 0,
         "workload": "metric_learning",
         "data": DIGITS.model_dump(mode="json"),
         "fingerprint": load_data(DIGITS).fingerprint,

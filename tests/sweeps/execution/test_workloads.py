@@ -1,5 +1,6 @@
 """Sweeps over other kinds of trials than metric learning, on a real Ray."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import yaml
 from objectives import InputError
 from sweeps import Home, SweepSpec, export_margins, open_store, ranked_trials, run_sweep
 from sweeps.execution import RunningSweep, SweepCallback
-from sweeps.spec.simulated import SimulatedConfig, true_values
+from sweeps.spec.simulated import SimulatedConfig, SimulatedRun, true_values
+from sweeps.store import TrialState
 
 # mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
 pytestmark = [
@@ -47,6 +49,7 @@ def test_a_simulated_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
                 "detour": {"low": 0, "high": 0.5},
             },
             "trial": {"last_epoch": 3},
+            "seeds": 1,
             "budget": {"trials": 12, "max_concurrent": 2},
         }
     )
@@ -70,6 +73,43 @@ def test_a_simulated_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         accuracy, inconsistency = true_values(config)
         assert trial.values == {"accuracy": accuracy, "inconsistency": inconsistency}
     assert [objective.name for objective in ranked.objectives] == ["accuracy", "inconsistency"]
+
+
+def test_runs_under_further_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_prestart_worker_first_driver", "0")
+    spec = SweepSpec.model_validate(
+        {
+            "name": "noisy",
+            "workload": "simulated",
+            "space": {"trade": {"low": 0.1, "high": 1}, "detour": {"low": 0, "high": 0.5}},
+            "trial": {"last_epoch": 2, "seed_noise": 0.1, "seed": 5},
+            "budget": {"trials": 8, "replicates": 10, "max_concurrent": 2},
+        }
+    )
+    home = Home(path=tmp_path / "home")
+    finished = run_sweep(spec, home=home)
+    with open_store(home.store_url) as store:
+        replicates, measurements = store.replicates("noisy"), store.measurements("noisy")
+        trials = store.trials("noisy")
+    assert len(replicates) == 9 + 10
+    assert {each.state for each in replicates} == {TrialState.COMPLETE}
+    assert all(each.finished_at is not None for each in replicates)
+    assert {each.config["seed"] for each in trials} == {5}
+    runs = Counter(each.number for each in replicates)
+    for number, count in runs.items():
+        assert {r.seed for r in replicates if r.number == number} == {*range(5, 5 + count)}
+    assert runs[0] >= 2
+    # Each measured what its own seed gives.
+    assert Counter((m.number, m.seed) for m in measurements) == {
+        (each.number, each.seed): 2 for each in replicates
+    }
+    for m in measurements:
+        fields = {**trials[m.number].config, "seed": m.seed}
+        run = SimulatedRun(SimulatedConfig.model_validate(fields))
+        assert m.metrics == [run.advance().metrics for _ in range(m.epoch)][-1]
+    assert {trial.number: trial.runs for trial in finished.ranked.trials} == runs
+    assert all(trial.chance is not None for trial in finished.ranked.trials)
+    assert all(trial.chance >= 0.5 for trial in finished.ranked.front if trial.chance)
 
 
 def test_a_workload_of_ones_own(

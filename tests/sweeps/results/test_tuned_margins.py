@@ -150,7 +150,9 @@ def test_the_last_epoch_and_its_seeds_count() -> None:
     )
     margins = export(measurements=measurements)
     assert (margins.trial, margins.epoch, margins.seeds) == (2, 4, (0, 7))
-    assert margins.metrics["recall_at_1"] == pytest.approx(0.93)
+    assert margins.metrics["d_min"] == 0.5
+    # Of the objectives the estimate, which lies between the mean over both seeds and the others.
+    assert 0.92 < margins.metrics["recall_at_1"] < 0.93
 
 
 def test_the_file_reads_back_and_trains(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ SIMULATED: dict[str, Any] = {
     "name": "fake",
     "workload": "simulated",
     "space": {"trade": {"low": 0.1, "high": 1}},
+    "seeds": 1,
     "budget": {"trials": 12},
 }
 DIGITS: dict[str, Any] = {
@@ -26,6 +27,7 @@ DIGITS: dict[str, Any] = {
     "data": {"name": "digits"},
     "space": {"margin_positive": {"low": 0.6, "high": 0.9}},
     "trial": {"backbone": "test_resnet", "embedding_dim": 8, "epochs": 2, "batch_size": 16},
+    "seeds": 1,
     "budget": {"trials": 4},
 }
 
@@ -84,6 +86,18 @@ def test_trials_at_a_time_and_the_time_of_all(
     assert plan.at_once == at_once
     # 13 trials with the control.
     assert plan.seconds == (None if at_once is None else 10 * -(-13 // at_once))
+
+
+@pytest.mark.parametrize(("seeds", "runs"), [(3, 39), ("auto", 25)])
+def test_runs_under_further_seeds_take_their_time(
+    monkeypatch: pytest.MonkeyPatch, seeds: int | str, runs: int
+) -> None:
+    kind = replace(simulated, plan=lambda *_: Forecast(seconds=10.0, gpus=0))
+    monkeypatch.setattr("sweeps.spec.spec.load_workload", lambda _: kind)
+    plan = made(SIMULATED, seeds=seeds)
+    assert (plan.runs, plan.trials, plan.controls, plan.at_once) == (runs, 12, 1, 8)
+    assert plan.seconds == 10 * -(-runs // 8)
+    assert plan.document()["runs"] == runs
 
 
 CPUS, GPUS = (f"a trial asks for {n}, and this machine has " for n in ("9 CPUs", "2 GPUs"))

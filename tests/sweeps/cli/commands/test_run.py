@@ -106,7 +106,11 @@ def test_an_interruption_says_what_is_kept(
         with Store.open(f"sqlite:///{place.folder / 'sweeps.db'}") as store:
             store.create_sweep("tiny", spec={"objectives": ["recall_at_1", "opis"]}, provenance={})
             running = RunningSweep(
-                name="tiny", store=store, objectives=store.sweep("tiny").objectives, total=1
+                name="tiny",
+                store=store,
+                objectives=store.sweep("tiny").objectives,
+                total=1,
+                runs=1,
             )
             if begun:
                 live_view.on_sweep_start(running)

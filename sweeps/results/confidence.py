@@ -1,0 +1,81 @@
+"""Confidence in finished trials: estimates of their values, and chances to be on the front."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from objectives import Objective, hypervolume
+from sweeps.store import MeasurementRecord
+
+if TYPE_CHECKING:
+    from sweeps.estimates import Array
+
+__all__ = ["Confidence", "confidence_in"]
+
+_DRAWS: Final = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confidence:
+    """Estimates of N trials from their replicates, of their true values: the means over all seeds.
+
+    Attributes:
+        values: For each trial the estimate of each objective, by name: the mean over its runs,
+            shrunk towards the other trials' by as much as the noise of seeds explains.
+        intervals: For each trial the ends of each objective's 95 % interval.
+        chances: For each trial the chance that no other is truly better in both objectives.
+        hypervolume: Area that the true values dominate, on average over what they may be.
+    """
+
+    values: tuple[Mapping[str, float], ...]
+    intervals: tuple[Mapping[str, tuple[float, float]], ...]
+    chances: tuple[float, ...]
+    hypervolume: float
+
+
+def confidence_in(
+    final: Sequence[Sequence[MeasurementRecord]], objectives: tuple[Objective, Objective]
+) -> Confidence | None:
+    """Estimate trials from what each of their runs measured at the last epoch.
+
+    Args:
+        final: For each trial its measurements, one for each seed, each with both objectives.
+        objectives: The two.
+
+    Returns:
+        The estimates; None where no trial has two runs, so that nothing tells how noisy they are.
+    """
+    if all(len(held) < 2 for held in final):
+        return None
+    # Imported here: a sweep of single runs is looked at without them.
+    import numpy as np
+
+    from sweeps.estimates import front_chances, posterior_of, scaled, unscaled
+
+    names = [objective.name for objective in objectives]
+    values = np.array([[m.metrics[name] for name in names] for held in final for m in held])
+    owners = np.repeat(np.arange(len(final)), [len(held) for held in final])
+    posterior = posterior_of(scaled(values, objectives), owners)
+    assert posterior is not None
+
+    def by_name(points: "Array") -> list[dict[str, float]]:
+        shown = unscaled(points, objectives, noise=posterior.noise)
+        return [dict(zip(names, row, strict=True)) for row in shown.tolist()]
+
+    low, high = map(by_name, posterior.interval())
+    chances = front_chances(posterior, np.array([each.sign for each in objectives]))
+    near = np.flatnonzero(chances)
+    drawn = posterior.of(near).draws(_DRAWS, np.random.default_rng(0))
+    areas = [
+        hypervolume(points, objectives)
+        for points in unscaled(drawn, objectives, noise=posterior.noise).tolist()
+    ]
+    return Confidence(
+        values=tuple(by_name(posterior.mean)),
+        intervals=tuple(
+            {name: (one[name], other[name]) for name in names}
+            for one, other in zip(low, high, strict=True)
+        ),
+        chances=tuple(chances.tolist()),
+        hypervolume=float(np.mean(areas)),
+    )
