@@ -25,26 +25,45 @@ def suggest(search: StudySearcher, number: int) -> dict[str, Any]:
     return suggestion
 
 
+def many() -> int:
+    return 99
+
+
 def states(study: Study) -> list[TrialState]:
     return [trial.state for trial in study.study.get_trials(deepcopy=False)]
 
 
 def test_a_suggestion_comes_as_its_fields() -> None:
-    suggestion = suggest(StudySearcher(small_study()), 0)
+    suggestion = suggest(StudySearcher(small_study(), many), 0)
     assert suggestion.keys() == {field.name for field in fields(Suggestion)}
 
 
 def test_numbers_and_the_budget() -> None:
-    search = StudySearcher(small_study(trials=3))
+    search = StudySearcher(small_study(trials=3), many)
     suggestions = [suggest(search, number) for number in range(5)]
     assert [suggestion["number"] for suggestion in suggestions] == [0, 1, 2, 3, 4]
     assert search.suggest("ray_5") == Searcher.FINISHED
     assert search.suggest("ray_6") == Searcher.FINISHED
 
 
+def test_no_more_are_suggested_than_are_wanted() -> None:
+    wanted = 2
+    search = StudySearcher(small_study(), lambda: wanted)
+    assert [suggest(search, number)["number"] for number in range(2)] == [0, 1]
+    assert search.suggest("ray_2") is None
+    search.on_trial_complete("ray_0", result=result(0.5, 0.1))
+    assert suggest(search, 3)["number"] == 2
+    assert search.suggest("ray_4") is None
+    search.on_trial_complete("ray_1", error=True)
+    wanted = 1
+    assert search.suggest("ray_5") is None
+    search.on_trial_complete("ray_3", error=True)
+    assert suggest(search, 6)["number"] == 3
+
+
 def test_values_reach_the_study() -> None:
     study = small_study()
-    search = StudySearcher(study)
+    search = StudySearcher(study, many)
     for number in range(CONTROLS + 1):
         suggest(search, number)
     search.on_trial_complete(f"ray_{CONTROLS}", result=result(0.75, 0.125))
@@ -69,7 +88,7 @@ def test_what_has_no_two_values_is_told_as_failed(
     ended: dict[str, Any] | None, error: bool
 ) -> None:
     study = small_study()
-    search = StudySearcher(study)
+    search = StudySearcher(study, many)
     for number in range(CONTROLS + 1):
         suggest(search, number)
     search.on_trial_complete(f"ray_{CONTROLS}", result=ended, error=error)
@@ -80,7 +99,7 @@ def test_what_has_no_two_values_is_told_as_failed(
 
 def test_an_end_that_is_told_twice_counts_once() -> None:
     study = small_study()
-    search = StudySearcher(study)
+    search = StudySearcher(study, many)
     for number in range(CONTROLS + 1):
         suggest(search, number)
     search.on_trial_complete(f"ray_{CONTROLS}", result=result(0.5, 0.1))
@@ -90,7 +109,7 @@ def test_an_end_that_is_told_twice_counts_once() -> None:
 
 
 def test_rays_snapshots_are_not_used(tmp_path: Path) -> None:
-    search = StudySearcher(small_study())
+    search = StudySearcher(small_study(), many)
     search.save(str(tmp_path / "snapshot"))
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(NotImplementedError, match="rebuilt from the store"):
