@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from threading import Barrier
@@ -12,9 +13,11 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import actors, cached_step, gpu, listing, scoring
+from benchmarks import actors, cached_step, gpu, listing, scoring, short_runs
 from benchmarks.results import Comparison, publish, time_each
 from objectives import score_embeddings
+from sweeps import Home, SweepSpec, TrialState
+from sweeps.store import Store
 from trainer import load_data
 from trainer.data.dataset import TensorImages
 from trainer.data.folder import list_folder
@@ -112,6 +115,27 @@ def test_a_cached_step_takes_a_folder(tmp_path: Path) -> None:
     Image.new("RGB", (16, 20)).save(tmp_path / "icons/0/0.png")
     with pytest.raises(SystemExit, match="unlike shapes"):
         cached_step.steps(work, tmp_path / "cache", rounds=1, count=1)
+
+
+def test_short_runs_take_the_time_from_the_first_to_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moments = iter(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=n) for n in range(99))
+
+    def run_sweep(spec: SweepSpec, *, home: Home) -> None:
+        assert (spec.budget.trials, spec.budget.max_concurrent) == (2, 2)
+        assert spec.trial == {"wait": 1.0, "last_epoch": 1}
+        with Store.open(home.store_url, clock=lambda: next(moments)) as store:
+            store.create_sweep("short", spec={}, provenance={})
+            for number in range(3):
+                store.add_trial("short", number, config={}, sampled={}, control=number == 0)
+            for number in (1, 0, 2):
+                store.finish_trial("short", number, TrialState.COMPLETE)
+
+    monkeypatch.setattr(short_runs, "run_sweep", run_sweep)
+    row = short_runs.measure(1.0, 3)
+    assert (row.work, row.ours) == ("3 runs of 1 s, 2 at a time", 5.0)
+    assert (row.theirs, row.bar) == (1.5, 1.1)
 
 
 def test_results_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,12 +17,14 @@ from sweeps.spec import Resources
 __all__ = ["check_address", "ray_cluster"]
 
 _CONNECT_SECONDS: Final = 10.0
-# Ray's own output, loggers and experiment snapshots: the store and the live view replace them.
-_QUIET_RAY: Final = {
+# Ray's own output, loggers and experiment snapshots: the store and the live view replace them. How
+# many trials wait is left to the searcher: of a single one at a time, one actor at a time starts.
+_OF_RAY: Final = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000000",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_THRESHOLD_S": "60",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -56,7 +58,7 @@ def ray_cluster(address: str | None, resources: Resources) -> Iterator[None]:
     Raises:
         InputError: There is none, or this machine has not what a trial needs.
     """
-    os.environ.update(_QUIET_RAY)
+    os.environ.update(_OF_RAY)
     try:
         ray.init(
             address or "local", include_dashboard=False, log_to_driver=False, logging_level="ERROR"

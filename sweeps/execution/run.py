@@ -16,7 +16,9 @@ from sweeps.execution.packing import found_demand, packed
 from sweeps.execution.provenance import provenance_of
 from sweeps.execution.recorder import Recorder
 from sweeps.execution.recycler import Recycler
+from sweeps.execution.scheduler import Scheduler
 from sweeps.execution.searcher import StudySearcher
+from sweeps.execution.slots import Slots
 from sweeps.execution.trainable import TrialTrainable
 from sweeps.home import Home
 from sweeps.results import RankedTrials, ranked_trials, write_front
@@ -102,8 +104,10 @@ def run_sweep(
             artifact_root=None if is_server(tracking) else home.artifacts,
         )
         with MirrorThread(mirror) as mirroring, _final_state(store, spec.name):
-            notes = gpu_notes(spec, demand, here=address in (None, "local"))
-            _tune(spec, _surroundings(spec, data, folder), store, home, callbacks, notes)
+            here = address in (None, "local")
+            slots = Slots(spec.resources, spec.budget, grows=not here)
+            notes = gpu_notes(spec, demand, here=here)
+            _tune(spec, _surroundings(spec, data, folder), store, home, callbacks, notes, slots)
         ranked = ranked_trials(store, spec.name)
         error = mirroring.last_error
         return FinishedSweep(
@@ -157,6 +161,7 @@ def _tune(
     home: Home,
     callbacks: Sequence[SweepCallback],
     notes: tuple[str, ...],
+    slots: Slots,
 ) -> None:
     """Score the baselines, then run the trials."""
     study = study_of(spec)
@@ -175,9 +180,9 @@ def _tune(
             TrialTrainable,
             name=spec.name,
             config=dict(surroundings),
-            search_alg=StudySearcher(study),
+            search_alg=StudySearcher(study, slots.wanted),
+            scheduler=Scheduler(),
             num_samples=study.total,
-            max_concurrent_trials=spec.budget.max_concurrent,
             resources_per_trial=spec.resources.model_dump(),
             reuse_actors=True,
             trial_dirname_creator=lambda trial: "{number:04d}-{seed}".format_map(trial.config),

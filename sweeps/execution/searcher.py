@@ -4,7 +4,7 @@ Our own, because Ray's ``OptunaSearch`` with two objectives tells stopped trials
 leaves those that returned NaN running for ever, and so misleads the sampler.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -22,15 +22,19 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray has no types
 
     Args:
         study: The study; nothing else may ask it.
+        wanted: How many trials there may be at a time, with those that wait for a process.
     """
 
-    def __init__(self, study: ReplicatedStudy) -> None:
+    def __init__(self, study: ReplicatedStudy, wanted: Callable[[], int]) -> None:
         super().__init__(metric=None, mode=None)
         self._study = study
+        self._wanted = wanted
         self._numbers: dict[str, int] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """Return the next run, None where there is none as yet, or ``Searcher.FINISHED``."""
+        """Return the next run, ``Searcher.FINISHED``, or None while there is none, or enough."""
+        if len(self._numbers) >= self._wanted():
+            return None
         suggestion = self._study.ask()
         if suggestion is None:
             return str(Searcher.FINISHED) if self._study.done else None

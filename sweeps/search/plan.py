@@ -140,8 +140,4 @@ def _at_once(spec: SweepSpec, cpus: int, gpus: int) -> int | None:
     if held.gpu == "auto":
         return None
     total = study_of(spec).configurations
-    most = [cpus // held.cpu, spec.budget.max_concurrent or total, total]
-    if held.gpu:
-        # A trial's part of a GPU is a part of one.
-        most.append(gpus * int(1 / held.gpu) if held.gpu < 1 else int(gpus / held.gpu))
-    return min(most) or None
+    return min(held.fit(cpus=cpus, gpus=gpus), spec.budget.max_concurrent or total, total) or None

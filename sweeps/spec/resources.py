@@ -58,3 +58,12 @@ class Resources(StrictModel):
     def gpu_share(self) -> float:
         """GPUs of a trial; one where that is still to be found out."""
         return 1.0 if self.gpu == "auto" else self.gpu
+
+    def fit(self, *, cpus: float, gpus: float) -> int:
+        """Return how many trials a machine of so many CPUs and GPUs has room for."""
+        of_cpus, share = int(cpus // self.cpu), self.gpu_share
+        if not share:
+            return of_cpus
+        # A trial's part of a GPU is a part of one.
+        of_gpus = int(gpus) * int(1 / share) if share < 1 else int(gpus / share)
+        return min(of_cpus, of_gpus)

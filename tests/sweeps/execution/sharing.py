@@ -66,3 +66,4 @@ def fail(_space: SearchSpace, _data: Data, _resources: Resources) -> MemoryDeman
 leaking = replace(workload, start=start, release=leak)
 foreseeing = replace(workload, start=start, release=waver, memory=foresee)
 failing = replace(workload, start=start, memory=fail)
+steady = replace(workload, start=start)

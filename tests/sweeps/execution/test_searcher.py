@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,16 @@ def suggest(search: StudySearcher, number: int) -> dict[str, Any]:
     return suggestion
 
 
+def many() -> int:
+    return 99
+
+
 def states(study: Study) -> list[TrialState]:
     return [trial.state for trial in study.study.get_trials(deepcopy=False)]
 
 
-def searcher(study: Study) -> StudySearcher:
-    return StudySearcher(ReplicatedStudy(study, PAIR))
+def searcher(study: Study, wanted: Callable[[], int] = many) -> StudySearcher:
+    return StudySearcher(ReplicatedStudy(study, PAIR), wanted)
 
 
 def test_a_suggestion_comes_as_its_fields() -> None:
@@ -47,6 +52,21 @@ def test_numbers_and_the_budget() -> None:
         search.on_trial_complete(f"ray_{number}", result=result(0.5, 0.1))
     assert search.suggest("ray_5") == Searcher.FINISHED
     assert search.suggest("ray_6") == Searcher.FINISHED
+
+
+def test_no_more_are_suggested_than_are_wanted() -> None:
+    wanted = 2
+    search = searcher(small_study(), lambda: wanted)
+    assert [suggest(search, number)["number"] for number in range(2)] == [0, 1]
+    assert search.suggest("ray_2") is None
+    search.on_trial_complete("ray_0", result=result(0.5, 0.1))
+    assert suggest(search, 3)["number"] == 2
+    assert search.suggest("ray_4") is None
+    search.on_trial_complete("ray_1", error=True)
+    wanted = 1
+    assert search.suggest("ray_5") is None
+    search.on_trial_complete("ray_3", error=True)
+    assert suggest(search, 6)["number"] == 3
 
 
 def test_values_reach_the_study() -> None:
