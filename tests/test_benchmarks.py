@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import actors, cached_step, gpu, listing, scoring, short_runs
+from benchmarks import actors, cached_step, front, gpu, listing, scoring, short_runs
 from benchmarks.results import Comparison, publish, time_each
 from objectives import score_embeddings
 from sweeps import Home, SweepSpec, TrialState
@@ -165,3 +165,18 @@ def test_pages_of_the_cache_are_held_apart(tmp_path: Path) -> None:
     assert after["cache"] - before["cache"] == pytest.approx(64, abs=0.1)
     assert 7.9 < after["Rss"] - before["Rss"] < 40
     assert after["Pss"] > after["Anonymous"] > 50
+
+
+@pytest.mark.parametrize("way", front.WAYS)
+def test_every_way_to_spend_runs_ends_in_a_front(way: str) -> None:
+    false, area, members = front.sweep(way, noise=0.1, seed=0)
+    assert 0 <= false < 1
+    assert abs(area) < 0.2
+    assert members >= 1
+
+
+def test_single_runs_claim_too_much_and_ours_do_not() -> None:
+    rows = {(row.work, row.peer): row for row in front.measure(0.2, rounds=12)}
+    [false, area] = [row for (_, peer), row in rows.items() if peer == "single runs"]
+    assert false.ours < 0.6 * false.theirs
+    assert abs(area.ours) < 0.5 * area.theirs

@@ -1,5 +1,6 @@
 """Membership of the front: the chance that no other configuration is truly better in both."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -7,32 +8,52 @@ from numpy.typing import NDArray
 
 from sweeps.estimates.posterior import Array, Posterior
 
-__all__ = ["front_chances", "non_dominated"]
+__all__ = ["FrontDraws", "front_chances", "front_draws", "non_dominated"]
 
 # At first few draws, which tell who has any chance; then as many more of these alone.
 _SCOUTS: Final = 64
 _DRAWS: Final = 1000
 
 
-def front_chances(
-    posterior: Posterior, signs: Array, *, draws: int = _DRAWS, seed: int = 0
-) -> Array:
-    """Return P(non-dominated) of each configuration, C, from draws of their true values.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FrontDraws:
+    """Draws of true values, and who is on the front in each.
 
-    A configuration that is on the front in none of 64 draws of all of them counts as having no
-    chance.
+    Attributes:
+        near: N, the configurations that were on the front in any of the first few draws; the others
+            are taken to have no chance.
+        points: K x N x 2, what was drawn of them.
+        member: K x N, whether no other of them beats it.
+    """
+
+    near: NDArray[np.int64]
+    points: Array
+    member: NDArray[np.bool_]
+
+
+def front_draws(posterior: Posterior, signs: Array, *, draws: int, seed: int) -> FrontDraws:
+    """Draw fronts from what is known of C configurations.
 
     Args:
-        posterior: Of C configurations.
+        posterior: Of the configurations.
         signs: 2, +1 where less is better, -1 where more is.
-        draws: Of those that have a chance.
+        draws: K.
         seed: Of the draws.
     """
     generator = np.random.default_rng(seed)
-    chances: Array = non_dominated(signs * posterior.draws(_SCOUTS, generator)).mean(0)
-    near = np.flatnonzero(chances)
-    drawn = posterior.of(near).draws(draws, generator)
-    chances[near] = non_dominated(signs * drawn).mean(0)
+    scouts = non_dominated(signs * posterior.draws(_SCOUTS, generator))
+    near = np.flatnonzero(scouts.any(0))
+    points = posterior.of(near).draws(draws, generator)
+    return FrontDraws(near=near, points=points, member=non_dominated(signs * points))
+
+
+def front_chances(
+    posterior: Posterior, signs: Array, *, draws: int = _DRAWS, seed: int = 0
+) -> Array:
+    """Return P(non-dominated) of each configuration, C; the arguments are as in `front_draws`."""
+    drawn = front_draws(posterior, signs, draws=draws, seed=seed)
+    chances = np.zeros(len(posterior.mean))
+    chances[drawn.near] = drawn.member.mean(0)
     return chances
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from sweeps.estimates import Array, Posterior, front_chances
+from sweeps.estimates import Array, Posterior, front_draws
 
 __all__ = ["worth_of_one_more"]
 
@@ -12,23 +12,26 @@ _DRAWS: Final = 256
 
 
 def worth_of_one_more(posterior: Posterior, signs: Array, *, seed: int) -> Array:
-    """Return what one more run of each configuration would tell of the front, C.
+    """Return what one more run of each configuration would tell of who is on the front, C.
 
-    That is how open it is whether it belongs there, p (1 - p), times the share of what is not
-    known of it, in standard deviations of the noise, that one run takes away. Both fall with every
-    run: runs go where the front may still change, and where one more tells something. In
-    simulations it errs no more often than the expected change of the front that it stands for
-    (compare Rojas Gonzalez et al., SCORE, and arXiv 2503.21495), and takes a hundredth of the time.
+    Whether a configuration is a member depends on its own true values and on those of the ones
+    that may beat it. A linear fit over draws says how strongly; the worth is the variance of all
+    memberships that one run explains in it, each weighed by its chance squared: a false member is
+    worse than a true one that is missed. Close in aim to SCORE (Rojas Gonzalez et al.) and to
+    arXiv 2503.21495; ``python -m benchmarks.front`` holds it against equal allocation.
 
     Args:
         posterior: Of C configurations, runs that have not ended counted in (`Posterior.expecting`).
         signs: 2, +1 where less is better, -1 where more is.
         seed: Of the draws.
     """
-    chances = front_chances(posterior, signs, draws=_DRAWS, seed=seed)
-    worth = np.zeros(len(chances))
-    near = np.flatnonzero(chances * (1 - chances))
-    told = posterior.of(near).told_by(np.ones(len(near), dtype=np.int64))
-    shares = np.trace(np.linalg.solve(posterior.noise, told), axis1=1, axis2=2)
-    worth[near] = chances[near] * (1 - chances[near]) * np.sqrt(shares)
+    drawn = front_draws(posterior, signs, draws=_DRAWS, seed=seed)
+    near = posterior.of(drawn.near)
+    chances = drawn.member.mean(0)
+    apart = (drawn.points - near.mean).reshape(_DRAWS, -1)
+    together = (apart.T @ (drawn.member - chances) / _DRAWS).reshape(len(chances), 2, -1)
+    slopes = np.linalg.solve(near.covariance, together * chances)
+    told = near.told_by(np.ones(len(chances), dtype=np.int64))
+    worth = np.zeros(len(posterior.mean))
+    worth[drawn.near] = (slopes * (told @ slopes)).sum((1, 2))
     return worth
