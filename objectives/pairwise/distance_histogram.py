@@ -33,6 +33,7 @@ class DistanceHistogram:
 
     def __init__(self, device: torch.device) -> None:
         self._counts = torch.zeros(self._BINS, dtype=torch.int64, device=device)
+        self._sums: Tensor | None = None
 
     def add(self, block: SimilarityBlock) -> None:
         """Count the negative pairs of a block."""
@@ -41,10 +42,13 @@ class DistanceHistogram:
         # The others go to a bin of their own: quicker than picking the many negatives.
         bins.masked_fill_(~block.negative, self._BINS)
         self._counts += bins.view(-1).bincount(minlength=self._BINS + 1)[:-1]
+        self._sums = None
 
     def distance_at(self, far: float) -> float:
         """Smallest distance at which the pooled FAR is `far` or more; NaN without a negative."""
-        within = self._counts.cumsum(0)
+        if self._sums is None:
+            self._sums = self._counts.cumsum(0)
+        within = self._sums
         if within[-1] == 0:
             return math.nan
         wanted = math.ceil(int(within[-1]) * far * (1 - 1e-12))
