@@ -1,11 +1,12 @@
 """Scoring beside the bare matrix product, and beside what others take for Recall@1 alone.
 
-``python -m benchmarks.scoring [--json FILE] [--threads N] [--sets small sop inat]``
+``python -m benchmarks.scoring [--json FILE] [--threads N] [--sets small sop inat layouts]``
 
 The bare product is ``X @ X.T`` in float32, in tiles of 1 024 x 1 024 (8 192 x 8 192 on a GPU) that
 overwrite each other: on a CPU the quickest of the tilings tried. Ours is everything that
 `score_embeddings` returns: Recall@1 to @16, MAP@R, the calibration range, utility curves, OPIS and
-10%-OPIS; once more with bootstrap intervals.
+10%-OPIS; once more with bootstrap intervals. ``layouts`` are sets of few large classes and of many
+small ones, from random embeddings to nearly perfect ones, beside the bare product alone.
 """
 
 import re
@@ -18,6 +19,7 @@ import torch
 from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 from torch import Tensor
 
+from benchmarks.layouts import LAYOUTS, QUALITIES, Layout
 from benchmarks.results import Comparison, arguments, peak_memory, publish, time_each
 from objectives import bootstrap_intervals, score_embeddings
 
@@ -106,6 +108,31 @@ def compare(which: _Set) -> list[Comparison]:
     return rows
 
 
+def compare_layout(layout: Layout, quality: str) -> Comparison:
+    """Measure a layout of classes beside the bare product: rounds in turn, the middle ratio."""
+    embeddings, labels = layout.make(quality)
+    works: dict[str, Callable[[], object]] = {
+        "ours": lambda: score_embeddings(embeddings, labels),
+        "bare": lambda: _product(embeddings),
+    }
+    rounds = [time_each(works, rounds=1, warm=False) for _ in range(3)]
+    middle = sorted(rounds, key=lambda seconds: seconds["ours"] / seconds["bare"])[1]
+    return Comparison(
+        work=f"{layout.name}, {quality}",
+        ours=middle["ours"],
+        peer="bare X @ X.T",
+        theirs=middle["bare"],
+        bar=2.0,
+    )
+
+
+def _compare_layouts() -> list[Comparison]:
+    for layout in (LAYOUTS[0], LAYOUTS[5]):
+        embeddings, labels = layout.make("random")
+        score_embeddings(embeddings[:3000], labels[:3000])  # compiles
+    return [compare_layout(layout, quality) for layout in LAYOUTS for quality in QUALITIES]
+
+
 def _product(embeddings: Tensor) -> None:
     side = 1024 if embeddings.device.type == "cpu" else 8192
     buffer = torch.empty(side * side, device=embeddings.device)
@@ -133,13 +160,16 @@ def _calculator(embeddings: Tensor, labels: Tensor) -> float:
 def main() -> None:
     """Run the benchmark."""
     parser = arguments(__doc__ or "")
-    parser.add_argument("--sets", nargs="+", choices=list(_SETS), default=list(_SETS))
+    names = [*_SETS, "layouts"]
+    parser.add_argument("--sets", nargs="+", choices=names, default=names)
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     faiss.omp_set_num_threads(chosen.threads)
     rows: list[Comparison] = []
     for name in chosen.sets:
-        if _SETS[name].device == "cuda" and not torch.cuda.is_available():
+        if name == "layouts":
+            rows += _compare_layouts()
+        elif _SETS[name].device == "cuda" and not torch.cuda.is_available():
             print(f"{name} ({_SETS[name]}): not run, for there is no GPU")
         else:
             rows += compare(_SETS[name])

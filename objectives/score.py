@@ -169,8 +169,8 @@ def score_embeddings(
     so Recall@k is exact, and MAP@R of samples with up to 16 positives; near ties of farther ones
     count against them. Pairs are counted within each distance of a grid around the
     calibration range, at least four to a step between thresholds; range and thresholds are the
-    nearest of these distances. Smaller sets, sets whose distances float32 cannot tell apart, and
-    sets of a few huge classes take two passes in float64, to the thresholds asked for.
+    nearest of these distances. Smaller sets, sets whose distances float32 cannot tell apart, and on
+    a GPU sets of a few huge classes take two passes in float64, to the thresholds asked for.
 
     A class of few samples has a noisy utility, and OPIS takes the noise for inconsistency. So
     beside it stand its noise floor and OPIS less that (Lum et al., arXiv 2205.05770; see

@@ -16,7 +16,7 @@ from objectives.pairwise.ranks import Ranks
 from objectives.pairwise.sorted_samples import SortedSamples
 from objectives.retrieval import DEEPEST
 
-__all__ = ["CpuBackend"]
+__all__ = ["CpuBackend", "side_by_side"]
 
 
 class CpuBackend:
@@ -35,9 +35,8 @@ class CpuBackend:
         from objectives.pairwise.kernels import for_columns, for_rows
 
         self._for_rows, self._for_columns = for_rows, for_columns
-        self._unit = samples.unit
+        self._unit, self._sides = samples.unit, samples.sides
         self._threads = torch.get_num_threads()
-        self._pool = ThreadPoolExecutor(self._threads)
         self._buffer = torch.empty(min(len(samples.unit), self.side) ** 2, dtype=samples.unit.dtype)
         self._stack = ExitStack()
         # Where a thread's part may begin: no class, and not the singletons, in two threads.
@@ -61,14 +60,13 @@ class CpuBackend:
         )
 
     def __enter__(self) -> None:
-        self._stack.enter_context(_one_torch_thread())
-        self._stack.enter_context(self._pool)
+        self._pool = self._stack.enter_context(side_by_side(self._threads))
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
     def process(self, rows: slice, columns: slice) -> None:
-        """Count and rank the pairs of a tile."""
+        """Count and rank the pairs of a tile, for the sides that are not of large classes."""
         height, width = rows.stop - rows.start, columns.stop - columns.start
         tile = self._buffer[: height * width].view(height, width)
         values, here = tile.numpy(), (rows.start, columns.start)
@@ -79,8 +77,10 @@ class CpuBackend:
             torch.mm(part, self._unit[columns].T, out=tile[start:stop])
 
         self._share(multiply, self._evenly(height))
-        for kernel, part in ((self._for_rows, rows), (self._for_columns, columns)):
-            self._share(partial(self._run, kernel, values, *here), self._by_class(part))
+        kernels = ((self._for_rows, rows), (self._for_columns, columns))
+        for (kernel, part), matters in zip(kernels, self._sides(rows, columns), strict=True):
+            if matters:
+                self._share(partial(self._run, kernel, values, *here), self._by_class(part))
 
     def _run(self, kernel: Any, values: Any, top: int, left: int, start: int, stop: int) -> None:
         kernel(values, top, left, start, stop, *self._arguments)
@@ -106,10 +106,14 @@ class CpuBackend:
 
 
 @contextmanager
-def _one_torch_thread() -> Iterator[None]:
+def side_by_side(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Lend so many threads, in each of which torch takes no other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
+    # OpenMP counts anew in each thread, until torch is asked there.
+    pool = ThreadPoolExecutor(threads, initializer=torch.get_num_threads)
     try:
-        yield
+        yield pool
     finally:
+        pool.shutdown(cancel_futures=True)
         torch.set_num_threads(before)

@@ -11,11 +11,11 @@ from objectives.retrieval import (
     mean_average_precision_at_r,
 )
 
-__all__ = ["rank_exactly", "rank_positives"]
+__all__ = ["TIE", "rank_exactly", "rank_positives"]
 
 # Float64 sums of the same numbers in another order differ by about 1e-16 per term, so that two
 # identical embeddings may seem to lie at two distances. Closer than this is a tie.
-_TIE = 1e-12
+TIE = 1e-12
 
 
 def rank_exactly(block: SimilarityBlock, most_positives: int) -> tuple[Tensor, Tensor]:
@@ -34,7 +34,7 @@ def rank_positives(block: SimilarityBlock, most_positives: int, *, depth: int) -
     """
     near_positives = _nearest(block, block.positive, most_positives)
     near_negatives = _nearest(block, block.negative, depth)
-    ahead = torch.searchsorted(-near_negatives, _TIE - near_positives, right=True)
+    ahead = torch.searchsorted(-near_negatives, TIE - near_positives, right=True)
     order = torch.arange(1, near_positives.shape[1] + 1, device=ahead.device)
     return RankedPositives(ranks=torch.where(near_positives.isinf(), 0, ahead + order))
 

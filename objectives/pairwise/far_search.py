@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 import torch
@@ -11,12 +10,12 @@ from torch import Tensor
 from objectives.calibration import Calibration
 from objectives.pairwise.distance_bins import DistanceBins
 from objectives.pairwise.distance_estimate import DistanceEstimate
-from objectives.pairwise.negative_pairs import count_negative_pairs
+from objectives.pairwise.pair_counts import PairCounts, count_pairs
 from objectives.pairwise.ranks import Ranks, no_ranks
 from objectives.pairwise.sorted_samples import SortedSamples
 from objectives.progress import Progress, ignore_progress
 
-__all__ = ["FarSearch", "NegativeCounts"]
+__all__ = ["FarSearch"]
 
 # What float32 similarities may be wrong by.
 _ROUNDING: Final = 1e-7
@@ -25,30 +24,6 @@ _FINE: Final = 1e-5
 # Bins of a class, and of all classes together: least and most.
 _BINS: Final = (800, 8192)
 _COUNTS: Final = (2**22, 2**26)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class NegativeCounts:
-    """Negative pairs within the edges of bins.
-
-    Attributes:
-        edges: E ascending distances.
-        within: G x E; see `count_negative_pairs`.
-    """
-
-    edges: Tensor
-    within: Tensor
-
-    @cached_property
-    def pooled(self) -> Tensor:
-        """E int64; pairs within each edge, each from both of its ends."""
-        # By parts: a sum of int32 makes an int64 copy of all first.
-        return torch.stack([part.sum(0) for part in self.within.split(1024)]).sum(0)
-
-    @property
-    def step(self) -> float:
-        """Distance between two edges."""
-        return float(self.edges[1] - self.edges[0])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,7 +50,7 @@ class FarSearch:
 
     def locate(
         self, fars: tuple[float, float], *, steps: int, ranks: Ranks, progress: Progress
-    ) -> NegativeCounts:
+    ) -> PairCounts:
         """Count in bins that hold the distances at both FARs.
 
         Where the estimate is too far off, it counts again, but does not rank again.
@@ -101,7 +76,7 @@ class FarSearch:
             counts = closer if self._holds(closer, fars) else counts
         return counts
 
-    def locate_one(self, far: float) -> tuple[NegativeCounts, Tensor]:
+    def locate_one(self, far: float) -> tuple[PairCounts, Tensor]:
         """Count in bins around one FAR; return the counts, and where in them it is reached."""
         ranks = self._no_ranks
         counts = self.locate((far, far), steps=0, ranks=ranks, progress=ignore_progress)
@@ -109,17 +84,16 @@ class FarSearch:
 
     def count(
         self, bins: DistanceBins, ranks: Ranks | None = None, progress: Progress = ignore_progress
-    ) -> NegativeCounts:
+    ) -> PairCounts:
         """Count in bins, and rank where ranks are given."""
-        within = count_negative_pairs(self.samples, bins, ranks or self._no_ranks, progress)
-        return NegativeCounts(edges=bins.edges.to(within.device), within=within)
+        return count_pairs(self.samples, bins, ranks or self._no_ranks, progress)
 
-    def reached(self, counts: NegativeCounts, *fars: float) -> Tensor:
+    def reached(self, counts: PairCounts, *fars: float) -> Tensor:
         """Return the first edges at which the pooled FARs are reached."""
         wanted = torch.tensor([self._wanted(far) for far in fars], device=counts.pooled.device)
         return torch.searchsorted(counts.pooled, wanted)
 
-    def _holds(self, counts: NegativeCounts, fars: tuple[float, float]) -> bool:
+    def _holds(self, counts: PairCounts, fars: tuple[float, float]) -> bool:
         """Whether the first edge is within the smaller FAR, and the last beyond the greater."""
         low = float(counts.edges[0]) == 0 or int(counts.pooled[0]) < self._wanted(fars[0])
         return low and int(counts.pooled[-1]) >= self._wanted(fars[1])

@@ -7,6 +7,7 @@ predicted.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, Final
 
 import numba
@@ -14,19 +15,26 @@ import numpy as np
 
 from objectives.pairwise.ranks import OUT_OF_RANGE
 
-__all__ = ["for_columns", "for_rows"]
+__all__ = ["bin_distances", "compiled", "for_columns", "for_rows"]
 
 _OUT_OF_RANGE: Final = np.float32(OUT_OF_RANGE)
 
 
-def _compiled(function: Any) -> Any:
+def compiled(function: Callable[..., Any], *, in_any_order: bool = False) -> Any:
+    """Compile for calls side by side, and keep it where that can be.
+
+    Args:
+        function: The function.
+        in_any_order: Whether it may sum in any order.
+    """
+    fast = {"reassoc", "contract"} if in_any_order else False
     try:
-        return numba.njit(nogil=True, cache=True)(function)
+        return numba.njit(nogil=True, cache=True, fastmath=fast)(function)
     except RuntimeError:  # no folder to keep it in can be written
-        return numba.njit(nogil=True)(function)
+        return numba.njit(nogil=True, fastmath=fast)(function)
 
 
-@_compiled
+@compiled
 def for_rows(
     tile: Any,
     first_row: int,
@@ -53,7 +61,7 @@ def for_rows(
             for column in range(first, last):
                 values[near] = tile[row, column]
                 near += tile[row, column] >= wanted
-        _bin(values, near, low, scale, count, bins)
+        bin_distances(values, near, low, scale, count, bins)
         own, within, nearer = counts[groups[query]], reach[query], 0
         for k in range(near):
             own[bins[k]] += 1
@@ -64,7 +72,7 @@ def for_rows(
                     _insert(query, values[k], ranks)
 
 
-@_compiled
+@compiled
 def for_columns(
     tile: Any,
     first_row: int,
@@ -95,7 +103,7 @@ def for_columns(
                 places[near] = column
                 values[near] = part[column]
                 near += part[column] >= wanted[column]
-        _bin(values, near, low, scale, count, bins)
+        bin_distances(values, near, low, scale, count, bins)
         for k in range(near):
             other = shift + places[k]
             counts[groups[other], bins[k]] += 1
@@ -104,21 +112,21 @@ def for_columns(
                 wanted[places[k]] = min(floor, reach[other])
 
 
-@_compiled
+@compiled
 def _compared(start: int, end: int, shift: int, width: int) -> Any:
     """Return the ranges of a tile's columns, of which `shift` is the first, outside the class."""
     return (0, min(start - shift, width)), (max(end - shift, 0), width)
 
 
-@_compiled
-def _bin(values: Any, count: int, low: float, scale: float, last: int, bins: Any) -> None:
+@compiled
+def bin_distances(values: Any, count: int, low: float, scale: float, last: int, bins: Any) -> None:
     """Find the bins of the distances; what is beyond the last edge goes to bin `last` + 1."""
     for k in range(count):
         distance = math.sqrt(min(max(2.0 - 2.0 * values[k], 0.0), 4.0))
         bins[k] = np.int32(min(math.ceil(max((distance - low) * scale, 0.0)), last + 1.0))
 
 
-@_compiled
+@compiled
 def _insert(query: int, similarity: float, ranks: Any) -> None:
     """Put a negative ahead of the positives that it is as near as; see `Ranks`."""
     _, close, pending, positives, offsets, passed, tolerance, deepest = ranks
@@ -131,14 +139,14 @@ def _insert(query: int, similarity: float, ranks: Any) -> None:
             high = middle
     passed[low] += 1
     if similarity <= positives[low] + tolerance and low < offsets[query] + deepest:
-        close[query] = True
+        close[query] = min(close[query], low - offsets[query])
     pending[query] += 1
     if pending[query] >= offsets[query + 1] - offsets[query]:
         pending[query] = 0
         _raise_reach(query, ranks)
 
 
-@_compiled
+@compiled
 def _raise_reach(query: int, ranks: Any) -> None:
     """Raise the reach of a query: positives of too low a rank to matter need no further count."""
     reach, _, _, positives, offsets, passed, tolerance, deepest = ranks

@@ -1,9 +1,10 @@
 """One float32 pass over the pairs of samples, for sets of any size.
 
-Samples are sorted by class, so that the positives are small blocks along the diagonal of the
-similarity matrix and are done first. Of the negatives only those matter that lie within the
-calibration range or ahead of a positive. Some of them tell beforehand where the range should lie;
-counts in fine bins of distance around it tell where it does.
+Samples are sorted by class, so that the positives are blocks along the diagonal of the similarity
+matrix. Those of small classes are done first; large classes are done by whole rows. Of the
+negatives only those matter that lie within the calibration range or ahead of a positive. Some of
+them tell beforehand where the range should lie; counts in fine bins of distance around it tell
+where it does.
 """
 
 from typing import Final
@@ -15,14 +16,14 @@ from objectives.calibration import Calibration
 from objectives.pairwise.distance_bins import DistanceBins
 from objectives.pairwise.distance_estimate import DistanceEstimate
 from objectives.pairwise.exact_ranks import rank_exactly
-from objectives.pairwise.far_search import FarSearch, NegativeCounts
+from objectives.pairwise.far_search import FarSearch
+from objectives.pairwise.pair_counts import PairCounts
 from objectives.pairwise.pair_statistics import Classes, PairStatistics
 from objectives.pairwise.ranks import Ranks, rank_within_classes
 from objectives.pairwise.similarity import (
     distances_of,
     query_blocks,
     similarity_block,
-    unit_embeddings,
 )
 from objectives.pairwise.sorted_samples import SortedSamples, sort_by_class
 from objectives.progress import Progress
@@ -31,8 +32,11 @@ __all__ = ["compare_in_one_pass", "distance_at_far_in_one_pass"]
 
 # What is not larger than this takes less than a tenth of a second in float64.
 _SMALL: Final = 1024
-# Half a gigabyte, and as much again while they are worked on.
+# On an accelerator, which has no way for large classes: half a gigabyte, and as much again while
+# they are worked on.
 _MOST_POSITIVES: Final = 2**26
+# From about here on, whole rows take less time than tiles.
+_MOST_IN_TILES: Final = 128
 
 
 def compare_in_one_pass(
@@ -40,8 +44,9 @@ def compare_in_one_pass(
 ) -> PairStatistics | None:
     """Count pairs by distance and rank neighbours; None where that has to be done exactly.
 
-    So it is for small sets, sets without a negative pair, sets of a few huge classes, whose
-    positives would fill the memory, and sets whose distances float32 cannot tell apart.
+    So it is for small sets, sets without a negative pair, and sets whose distances float32 cannot
+    tell apart; on an accelerator also for sets of a few huge classes, whose positives would fill
+    its memory.
 
     Args:
         embeddings: N x D that `check_embeddings` takes.
@@ -57,14 +62,18 @@ def compare_in_one_pass(
     counts, picks = _over_range(search, calibration, ranks, progress)
     at_operating, pick = _at_operating(search, calibration, counts)
     marks = torch.cat([counts.edges[picks], at_operating.edges[pick]])
-    negatives = torch.cat([counts.within[:, picks], at_operating.within[:, pick]], dim=1).long()
-    del counts, at_operating
+    pairs = [(counts, picks), (at_operating, pick)]
+    negatives = torch.cat([found.negatives[:, places] for found, places in pairs], dim=1).long()
+    large = torch.cat([found.positives[:, places] for found, places in pairs], dim=1)
+    del counts, at_operating, pairs
     paired = len(samples.blocks)
-    first, precision = _decide(embeddings, classes, samples, ranks)
+    positives = _positives_within(ranks, paired, samples.groups, marks)
+    positives[samples.groups[samples.blocks[: samples.large, 0]]] = large
+    first, precision = _decide(classes, samples, ranks)
     return PairStatistics(
         thresholds=marks[:-1],
         operating_threshold=float(marks[-1]),
-        positives=_positives_within(ranks, paired, samples.groups, marks),
+        positives=positives,
         negatives=negatives[:paired],
         pooled_negatives=negatives.sum(0),
         first_ranks=first,
@@ -82,9 +91,12 @@ def distance_at_far_in_one_pass(embeddings: Tensor, classes: Classes, far: float
 
 
 def _search(embeddings: Tensor, classes: Classes) -> FarSearch | None:
-    if len(embeddings) <= _SMALL or int(classes.positive_pairs.sum()) > _MOST_POSITIVES:
+    on_cpu = embeddings.device.type == "cpu"
+    too_many = not on_cpu and int(classes.positive_pairs.sum()) > _MOST_POSITIVES
+    if len(embeddings) <= _SMALL or too_many:
         return None
-    samples = sort_by_class(embeddings, classes)
+    most = _MOST_IN_TILES if on_cpu else len(embeddings)
+    samples = sort_by_class(embeddings, classes, most=most)
     estimate = DistanceEstimate(samples)
     if not len(estimate):
         return None
@@ -94,7 +106,7 @@ def _search(embeddings: Tensor, classes: Classes) -> FarSearch | None:
 
 def _over_range(
     search: FarSearch, calibration: Calibration, ranks: Ranks, progress: Progress
-) -> tuple[NegativeCounts, Tensor]:
+) -> tuple[PairCounts, Tensor]:
     """Rank, and count over the calibration range; return the counts, and T places in them."""
     if calibration.span is not None:
         low, high = calibration.span
@@ -109,8 +121,8 @@ def _over_range(
 
 
 def _at_operating(
-    search: FarSearch, calibration: Calibration, counts: NegativeCounts
-) -> tuple[NegativeCounts, Tensor]:
+    search: FarSearch, calibration: Calibration, counts: PairCounts
+) -> tuple[PairCounts, Tensor]:
     """Return counts that hold the operating threshold, and its place in them."""
     far = calibration.operating_far
     if calibration.span is None and calibration.far_min <= far <= calibration.far_max:
@@ -118,24 +130,21 @@ def _at_operating(
     return search.locate_one(far)
 
 
-def _decide(
-    embeddings: Tensor, classes: Classes, samples: SortedSamples, ranks: Ranks
-) -> tuple[Tensor, Tensor]:
+def _decide(classes: Classes, samples: SortedSamples, ranks: Ranks) -> tuple[Tensor, Tensor]:
     """Return first ranks and MAP@R in the input's order, what float32 leaves open by float64."""
     first, precision = ranks.results()
-    order, queries = samples.order, ranks.close.nonzero()[:, 0]
+    order, queries = samples.order, ranks.undecided()
     if len(queries):
-        unit = unit_embeddings(embeddings, torch.float64, order=order)
         ordered, counts = classes.in_order(order), ranks.offsets.diff()
-        for some in query_blocks(queries, len(unit)):
-            block = similarity_block(unit, ordered, some)
+        for some in query_blocks(queries, len(order)):
+            block = similarity_block(samples.exact, ordered, some)
             first[some], precision[some] = rank_exactly(block, int(counts[some].max()))
     back = order.argsort()
     return first[back], precision[back]
 
 
 def _positives_within(ranks: Ranks, classes: int, groups: Tensor, marks: Tensor) -> Tensor:
-    """Return classes x marks: positive pairs of each class within each distance."""
+    """Return classes x marks: positive pairs of each class that is not large within each."""
     ascending, order = marks.sort()
     width = len(marks) + 1
     counts = torch.zeros(classes * width, dtype=torch.int64, device=marks.device)

@@ -24,6 +24,9 @@ _BLOCK: Final = 2**22
 class Ranks:
     """The positives of N samples, and the negatives that come before them.
 
+    The first M samples are of large classes: their positives are too many to be held, and whole
+    rows tell their ranks at once. Of the others:
+
     A negative is counted once, at the nearest positive that it is ahead of; it is ahead of all
     farther ones too. Positives that can no longer count (their rank is beyond both R and Recall@k's
     largest k) are dropped on the way, so that ever fewer negatives count.
@@ -32,16 +35,20 @@ class Ranks:
         similarity: P float32; the positives' similarities, sample by sample, nearest first.
         offsets: N + 1 int64; where each sample's positives begin.
         tolerance: Similarities closer than this may be a tie, or in the other order.
+        first: M int64; first ranks of the samples of large classes.
+        precision: M float64; their MAP@R.
         passed: P int32; negatives as near as this positive, but not as the one before it.
         reach: N float32; the least similarity of a negative that matters.
         pending: N int32; negatives counted since the reach was last raised.
-        close: N bool; whether float32 leaves open which negatives are ahead of some of the 16
-            nearest positives.
+        close: N int32; place, from 0, of the nearest positive of which float32 leaves open which
+            negatives are ahead of it; 16 where it is none of the 16 nearest.
     """
 
     similarity: Tensor
     offsets: Tensor
     tolerance: float
+    first: Tensor
+    precision: Tensor
     passed: Tensor = field(init=False)
     reach: Tensor = field(init=False)
     pending: Tensor = field(init=False)
@@ -53,7 +60,7 @@ class Ranks:
             "passed": torch.zeros_like(self.similarity, dtype=torch.int32),
             "reach": self._reach(counts),
             "pending": torch.zeros_like(counts, dtype=torch.int32),
-            "close": torch.zeros_like(counts, dtype=torch.bool),
+            "close": torch.full_like(counts, DEEPEST, dtype=torch.int32),
         }
         for name, value in state.items():
             object.__setattr__(self, name, value)
@@ -62,7 +69,13 @@ class Ranks:
         """Return first rank (int64) and MAP@R (float64) of each sample; see `PairStatistics`."""
         parts = [self._results(start, stop) for start, stop in self._blocks()]
         first, precision = (torch.cat(values) for values in zip(*parts, strict=True))
+        first[: len(self.first)], precision[: len(self.first)] = self.first, self.precision
         return first, precision
+
+    def undecided(self) -> Tensor:
+        """Return the numbers of the samples of which it matters what float32 leaves open."""
+        parts = [self._undecided(start, stop) for start, stop in self._blocks()]
+        return torch.cat(parts)
 
     def raise_reach(self) -> None:
         """Raise the reach of every sample by what was counted."""
@@ -90,6 +103,15 @@ class Ranks:
         first[counts > 0] = ranks[orders == 1]
         return first, _sums(precision, counts) / counts
 
+    def _undecided(self, start: int, stop: int) -> Tensor:
+        counts, _, ranks = self._orders(start, stop)
+        samples = (self.close[start:stop] < DEEPEST).nonzero()[:, 0]
+        close, r = self.close[start:stop][samples], counts[samples]
+        places = self.offsets[start:stop][samples] + close
+        # All that is counted at this positive may be behind it.
+        least = ranks[places - self.offsets[start]] - self.passed[places]
+        return start + samples[least <= torch.where(close == 0, r.clamp(min=DEEPEST), r)]
+
     def _orders(self, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return how many positives each of these samples has; of each, its place and its rank."""
         offsets = self.offsets[start : stop + 1]
@@ -116,17 +138,22 @@ def _sums(values: Tensor, counts: Tensor) -> Tensor:
 def no_ranks(samples: int, device: torch.device) -> Ranks:
     """Return the state of a pass that only counts."""
     offsets = torch.zeros(samples + 1, dtype=torch.int64, device=device)
-    similarity = torch.zeros(0, dtype=torch.float32, device=device)
-    return Ranks(similarity=similarity, offsets=offsets, tolerance=0.0)
+    nothing = torch.zeros(0, dtype=torch.float32, device=device)
+    return Ranks(
+        similarity=nothing, offsets=offsets, tolerance=0.0, first=nothing.long(), precision=nothing
+    )
 
 
 def rank_within_classes(samples: SortedSamples) -> Ranks:
-    """Sort the positives of each sample; of queries and a gallery, of each query."""
-    unit, blocks = samples.unit, samples.blocks
+    """Sort the positives of each sample; of queries and a gallery, of each query.
+
+    Those of large classes are left out.
+    """
+    unit, blocks, large = samples.unit, samples.blocks[samples.large :], samples.large_rows
     itself = 1 if samples.is_square else 0
     counts = torch.zeros(len(unit), dtype=torch.int64, device=unit.device)
     paired = int(blocks[:, 1].sum())
-    counts[:paired] = (blocks[:, 3] - itself).repeat_interleave(blocks[:, 1])
+    counts[large : large + paired] = (blocks[:, 3] - itself).repeat_interleave(blocks[:, 1])
     offsets = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
     similarity = torch.empty(int(offsets[-1]), dtype=unit.dtype, device=unit.device)
     for height, width in blocks[:, 1::2].unique(dim=0).tolist():
@@ -138,7 +165,13 @@ def rank_within_classes(samples: SortedSamples) -> Ranks:
             similarity[offsets[some[:, 0]][:, None] + places] = nearest
     # Above what float32 was seen to change the order of two similarities by, for D = 2 ... 2 048.
     tolerance = 1e-7 * (6 + unit.shape[1] ** 0.5 / 2)
-    return Ranks(similarity=similarity, offsets=offsets, tolerance=tolerance)
+    return Ranks(
+        similarity=similarity,
+        offsets=offsets,
+        tolerance=tolerance,
+        first=torch.zeros(large, dtype=torch.int64, device=unit.device),
+        precision=torch.zeros(large, dtype=torch.float64, device=unit.device),
+    )
 
 
 def _nearest_first(

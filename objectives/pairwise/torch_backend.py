@@ -33,7 +33,7 @@ class TorchBackend:
         pass
 
     def process(self, rows: slice, columns: slice) -> None:
-        """Count and rank the pairs of a tile."""
+        """Count and rank the pairs of a tile, for the sides that are not of large classes."""
         if rows.start != self._top:
             self._ranks.raise_reach()
             self._top = rows.start
@@ -44,7 +44,10 @@ class TorchBackend:
         row, column = near.nonzero(as_tuple=True)
         similarity = tile[row, column]
         bins = self._bin(similarity)
-        for queries in (row + rows.start, column + columns.start):
+        ends = (row + rows.start, column + columns.start)
+        for queries, matters in zip(ends, self._samples.sides(rows, columns), strict=True):
+            if not matters:
+                continue
             keys = self._samples.groups[queries] * self._counts.shape[1] + bins
             ones = torch.ones_like(keys, dtype=self._counts.dtype)
             self._counts.view(-1).index_add_(0, keys, ones)
@@ -71,4 +74,5 @@ class TorchBackend:
         ranks.passed.index_add_(0, low, torch.ones_like(low, dtype=ranks.passed.dtype))
         near = ranks.similarity[low] + ranks.tolerance >= similarity
         near &= low < ranks.offsets[queries] + DEEPEST
-        ranks.close[queries[near]] = True
+        places = (low - ranks.offsets[queries]).to(ranks.close.dtype)
+        ranks.close.scatter_reduce_(0, queries[near], places[near], "amin")

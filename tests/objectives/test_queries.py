@@ -18,7 +18,7 @@ from objectives import (
     distance_at_far,
     score_embeddings,
 )
-from objectives.pairwise import negative_pairs, one_pass
+from objectives.pairwise import one_pass, pair_counts
 from objectives.pairwise.cpu_backend import CpuBackend
 from objectives.pairwise.torch_backend import TorchBackend
 
@@ -27,9 +27,10 @@ from . import oracle
 Case = tuple[Tensor, Tensor, Tensor]
 # Further than float32 puts a distance between 0.3 and 2 from its place.
 BLUR = 2e-6
+WAYS = ["exact", "compiled", "torch", "rows", "some rows", "some rows, torch"]
 
 
-@pytest.fixture(params=["exact", "compiled", "torch"])
+@pytest.fixture(params=["exact", "compiled", "torch", "rows"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How the pairs are compared."""
     _take(request.param, monkeypatch)
@@ -38,8 +39,10 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def _take(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(one_pass, "_SMALL", 10**9 if way == "exact" else 0)
-    if way == "torch":
-        monkeypatch.setattr(negative_pairs, "CpuBackend", TorchBackend)
+    if "torch" in way:
+        monkeypatch.setattr(pair_counts, "CpuBackend", TorchBackend)
+    if "rows" in way:
+        monkeypatch.setattr(one_pass, "_MOST_IN_TILES", 4 if "some" in way else 0)
 
 
 def _random(seed: int, n: int = 70, classes: int = 9, share: float = 0.5) -> Case:
@@ -174,7 +177,7 @@ def test_exact_curves_are_those_of_the_oracle(case: Callable[[int], Case]) -> No
     share=st.floats(0, 1),
     side=st.sampled_from([5, 16, 1024]),
     threads=st.integers(1, 4),
-    way=st.sampled_from(["exact", "compiled", "torch"]),
+    way=st.sampled_from(WAYS),
 )
 def test_any_layout_is_that_of_the_oracle(
     seed: int, n: int, classes: int, share: float, side: int, threads: int, way: str
@@ -202,7 +205,7 @@ def test_any_layout_is_that_of_the_oracle(
         st.lists(st.integers(-1, 1), min_size=3, max_size=3).filter(any), min_size=3, max_size=14
     ),
     seed=st.integers(0, 99),
-    way=st.sampled_from(["exact", "compiled", "torch"]),
+    way=st.sampled_from(WAYS),
 )
 def test_retrieval_among_ties_is_that_of_the_oracle(
     rows: list[list[int]], seed: int, way: str
