@@ -2,6 +2,7 @@ from .bootstrap import bootstrap_intervals
 from .calibration import Calibration
 from .consistency import epsilon_opis, opis, utility
 from .errors import InputError
+from .noise_floor import NoiseFloor
 from .objective import (
     DEFAULT_OBJECTIVES,
     OBJECTIVES,
@@ -18,6 +19,7 @@ __all__ = [
     "OBJECTIVES",
     "Calibration",
     "InputError",
+    "NoiseFloor",
     "Objective",
     "Progress",
     "Score",

@@ -1,5 +1,7 @@
-"""Confidence intervals of a score, by resampled classes."""
+"""Confidence intervals of a score, over classes."""
 
+import math
+from statistics import NormalDist
 from typing import Final
 
 import torch
@@ -17,7 +19,7 @@ _CHUNK: Final = 40
 def bootstrap_intervals(
     score: Score, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
-    """Return percentile intervals of Recall@1 and OPIS over resampled classes.
+    """Return intervals of Recall@1, OPIS, its noise floor and OPIS corrected, over classes.
 
     Classes, not samples or pairs, are drawn with replacement (Efron, 1979), for a model is to be
     judged by classes that it has not seen, and pairs of one class depend on each other. Nothing is
@@ -27,6 +29,9 @@ def bootstrap_intervals(
     variance over classes, C drawn classes give C / (C - 1) times too little on average, which is
     corrected for (except with the pooled mean, where it is none).
 
+    The intervals of the floor and of OPIS corrected are by Student's t over the classes' parts of
+    them: resampled classes would bring their own noise into what is corrected for it.
+
     Args:
         score: What `score_embeddings` returned.
         level: Share of the resamples within an interval, in (0, 1).
@@ -34,7 +39,8 @@ def bootstrap_intervals(
         seed: Of the draws; equal seeds give equal intervals.
 
     Returns:
-        ``{"recall_at_1": (low, high), "opis": (low, high)}``; NaN where the score is NaN.
+        (low, high) by name: ``recall_at_1``, ``opis``, ``opis_floor`` and ``opis_corrected``; NaN
+        where the score is NaN.
 
     Raises:
         ValueError: ``level`` or ``resamples`` is out of its range.
@@ -49,7 +55,12 @@ def bootstrap_intervals(
         for start in range(0, resamples, _CHUNK)
     ]
     recall, opis = (torch.cat(values) for values in zip(*drawn, strict=True))
-    return {"recall_at_1": _interval(recall, level), "opis": _interval(opis, level)}
+    return {
+        "recall_at_1": _interval(recall, level),
+        "opis": _interval(opis, level),
+        "opis_floor": _interval_by_t(score.noise.floors, level),
+        "opis_corrected": _interval_by_t(score.noise.corrected, level),
+    }
 
 
 def _draw(score: Score, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -84,3 +95,21 @@ def _interval(values: Tensor, level: float) -> tuple[float, float]:
     ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
     low, high = torch.nanquantile(values, ends).tolist()  # NaN: no class with a pair was drawn
     return low, high
+
+
+def _interval_by_t(values: Tensor, level: float) -> tuple[float, float]:
+    """Return the interval of a mean; NaN of less than two values."""
+    if len(values) < 2:
+        return math.nan, math.nan
+    mean, error = float(values.mean()), float(values.std()) / math.sqrt(len(values))
+    reach = _t_quantile((1 + level) / 2, len(values) - 1) * error
+    return mean - reach, mean + reach
+
+
+def _t_quantile(probability: float, freedom: int) -> float:
+    """Return a quantile of Student's t, by Fisher's expansion: to 1 % from 3 degrees on at 95 %."""
+    z = NormalDist().inv_cdf(probability)
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / freedom + second / freedom**2 + third / freedom**3

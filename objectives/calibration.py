@@ -22,6 +22,8 @@ class Calibration:
         operating_far: Pooled FAR at the operating threshold.
         mean: What OPIS compares each class with: the mean utility over classes, or the utility
             of the pooled pairs.
+        min_samples_per_class: Samples that a class must have to count in OPIS's noise floor and in
+            OPIS corrected for it; at least 4, for of fewer no floor can be estimated.
 
     Raises:
         InputError: A value is out of its range.
@@ -36,6 +38,7 @@ class Calibration:
     thresholds: int = 101
     operating_far: float = 0.05
     mean: Literal["classes", "pooled"] = "classes"
+    min_samples_per_class: int = 4
 
     def __post_init__(self) -> None:
         if not 0 < self.far_min < self.far_max < 1:
@@ -55,6 +58,11 @@ class Calibration:
             raise InputError(
                 f"thresholds ({self.thresholds}) must lie between 101 and 10001",
                 field=("thresholds",),
+            )
+        if self.min_samples_per_class < 4:
+            raise InputError(
+                f"min_samples_per_class ({self.min_samples_per_class}) must be at least 4",
+                field=("min_samples_per_class",),
             )
         if (self.d_min is None) != (self.d_max is None):
             raise InputError("d_min and d_max must be given together", field=("d_min", "d_max"))

@@ -9,6 +9,7 @@ from torch import Tensor
 from objectives.calibration import DEFAULT_CALIBRATION, Calibration
 from objectives.consistency import epsilon_opis, mean_over_range, opis, utility
 from objectives.errors import InputError
+from objectives.noise_floor import NoiseFloor, noise_floor
 from objectives.pairwise import (
     Classes,
     PairStatistics,
@@ -16,6 +17,7 @@ from objectives.pairwise import (
     check_queries,
     compare_all_pairs,
     distance_at_pooled_far,
+    sampling_variance,
 )
 from objectives.progress import Progress, ignore_progress
 from objectives.retrieval import DEEPEST
@@ -36,6 +38,7 @@ class Score:
             against the sample, and so does having no positive.
         map_at_r: Mean over the samples with a positive of MAP@R.
         opis: OPIS over the calibration range; 0 is best, 0.25 worst (1 with the pooled mean).
+        noise: What sampling alone would make of OPIS, and OPIS less that; see `noise_floor`.
         opis_10: 10%-OPIS over the same; 0 is best, 1 worst.
         d_min: Lower end of the calibration range, a distance in [0, 2].
         d_max: Upper end.
@@ -63,6 +66,7 @@ class Score:
     recall_at_1: float
     map_at_r: float
     opis: float
+    noise: NoiseFloor
     opis_10: float
     d_min: float
     d_max: float
@@ -82,11 +86,22 @@ class Score:
     pooled: bool
     ranks: Tensor
 
+    @property
+    def opis_floor(self) -> float:
+        """OPIS that sampling alone makes of the classes of ``noise``; NaN where they are none."""
+        return float(self.noise.floors.mean())
+
+    @property
+    def opis_corrected(self) -> float:
+        """OPIS of the same classes less their floor; negative where that is more; else NaN."""
+        return float(self.noise.corrected.mean())
+
     def metrics(self) -> dict[str, float]:
-        """Return the scalars by name."""
+        """Return the scalars by name; OPIS's floor, and OPIS corrected, where they exist."""
         names = (
             "recall_at_1",
             "opis",
+            *(("opis_floor", "opis_corrected") if self.noise.classes else ()),
             "opis_10",
             "map_at_r",
             "d_min",
@@ -157,6 +172,11 @@ def score_embeddings(
     nearest of these distances. Smaller sets, sets whose distances float32 cannot tell apart, and
     sets of a few huge classes take two passes in float64, to the thresholds asked for.
 
+    A class of few samples has a noisy utility, and OPIS takes the noise for inconsistency. So
+    beside it stand its noise floor and OPIS less that (Lum et al., arXiv 2205.05770; see
+    `noise_floor`), over the classes of `Calibration.min_samples_per_class` samples or more, of
+    queries with two of them and two in the gallery; NaN where there are less than two such classes.
+
     Args:
         embeddings: N x D, any floating dtype, N >= 2.
         labels: N integers.
@@ -170,8 +190,10 @@ def score_embeddings(
     """
     classes = _classes(embeddings, labels, queries)
     pairs = compare_all_pairs(embeddings, classes, calibration, progress)
+    least = calibration.min_samples_per_class
+    variance = sampling_variance(embeddings, classes, pairs.thresholds, least=least)
     progress(1.0)
-    return _assemble(pairs, classes, calibration)
+    return _assemble(pairs, variance, classes, calibration)
 
 
 def distance_at_far(
@@ -204,21 +226,28 @@ def _classes(embeddings: Tensor, labels: Tensor, queries: Tensor | None) -> Clas
     return Classes.of(labels.to(embeddings.device), queries)
 
 
-def _assemble(pairs: PairStatistics, classes: Classes, calibration: Calibration) -> Score:
+def _assemble(
+    pairs: PairStatistics, variance: Tensor, classes: Classes, calibration: Calibration
+) -> Score:
     paired = classes.paired
     far, frr = _error_rates(pairs, classes, paired)
     thresholds = pairs.thresholds
     undefined = bool(thresholds.isnan().any())
     if undefined:
         far, frr = torch.full_like(far, math.nan), torch.full_like(frr, math.nan)
+    pooled = _pooled_utility(pairs, classes) if calibration.mean == "pooled" else None
     curves = utility(far, frr)[:, :-1]
-    centre = curves.mean(0) if calibration.mean == "classes" else _pooled_utility(pairs, classes)
+    centre = curves.mean(0) if pooled is None else pooled
+    rates = far[:, :-1], frr[:, :-1]
     hit = pairs.first_ranks == 1
     hits = torch.zeros_like(classes.sizes).index_add_(0, classes.members, hit.long())
     return Score(
         recall_at_1=int(hit.sum()) / int(classes.query_sizes.sum()),
         map_at_r=float(pairs.precisions.nanmean()),
         opis=math.nan if undefined else opis(curves, thresholds, centre),
+        noise=NoiseFloor()
+        if undefined
+        else noise_floor(curves, *rates, variance, thresholds, pooled),
         opis_10=math.nan if undefined else epsilon_opis(curves, thresholds, 0.1),
         d_min=float(thresholds[0]),
         d_max=float(thresholds[-1]),
@@ -230,12 +259,12 @@ def _assemble(pairs: PairStatistics, classes: Classes, calibration: Calibration)
         singletons=int((~paired).sum()),
         unpaired=classes.query_sizes[~paired],
         utility=curves,
-        far=far[:, :-1],
-        frr=frr[:, :-1],
+        far=rates[0],
+        frr=rates[1],
         operating_far=far[:, -1],
         operating_frr=frr[:, -1],
         centre=centre,
-        pooled=calibration.mean == "pooled",
+        pooled=pooled is not None,
         ranks=pairs.first_ranks.clamp(max=DEEPEST + 1).bincount(minlength=DEEPEST + 2)[1:-1],
     )
 

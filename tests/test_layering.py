@@ -80,7 +80,7 @@ KERNELS = {"numpy", "numba"}
 # `seed` is a word of sweeps too: of the sampler, and of every measurement.
 RECORD = Path("sweeps/spec/metric_learning")
 FIELDS = {*TrialConfig.model_fields} - {"seed"}
-METRICS = {*OBJECTIVES, "d_min", "d_max", "operating_threshold"}
+METRICS = {*OBJECTIVES, "opis_floor", "opis_corrected", "d_min", "d_max", "operating_threshold"}
 LABELS = {objective.label for objective in OBJECTIVES.values()}
 
 

@@ -20,6 +20,9 @@ def score_split(
 ) -> dict[str, float]:
     """Score unit embeddings of a split's images.
 
+    OPIS's noise floor, and OPIS corrected, are among the metrics where classes have the samples
+    that they take.
+
     Args:
         embeddings: N x D, in the order of ``data.indices(split)``.
         data: Images and splits.

@@ -16,7 +16,7 @@ from objectives.pairwise.ranks import Ranks
 from objectives.pairwise.sorted_samples import SortedSamples
 from objectives.retrieval import DEEPEST
 
-__all__ = ["CpuBackend"]
+__all__ = ["CpuBackend", "one_torch_thread"]
 
 
 class CpuBackend:
@@ -61,7 +61,7 @@ class CpuBackend:
         )
 
     def __enter__(self) -> None:
-        self._stack.enter_context(_one_torch_thread())
+        self._stack.enter_context(one_torch_thread())
         self._stack.enter_context(self._pool)
 
     def __exit__(self, *error: object) -> None:
@@ -106,7 +106,8 @@ class CpuBackend:
 
 
 @contextmanager
-def _one_torch_thread() -> Iterator[None]:
+def one_torch_thread() -> Iterator[None]:
+    """Let no other thread of torch's spin."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -153,6 +153,48 @@ def epsilon_opis(curves: Floats, thresholds: Floats, epsilon: Fraction = Fractio
     return average(gap**2, thresholds)
 
 
+def sampling_variance(distance: Floats, label: int, labels: list[int], d: float) -> float:
+    """Of the sensitivity of a class: its square less the mean product over two disjoint pairs."""
+    members = [i for i, name in enumerate(labels) if name == label]
+    pairs = [(i, j) for i in members for j in members if i < j]
+    return _variance(distance, pairs, d)
+
+
+def sampling_variance_between(
+    distance: Floats, queries: list[int], gallery: list[int], d: float
+) -> float:
+    """The same of the pairs of a query and a gallery sample."""
+    return _variance(distance, [(i, j) for i in queries for j in gallery], d)
+
+
+def _variance(distance: Floats, pairs: list[tuple[int, int]], d: float) -> float:
+    products = [
+        float(distance[one] <= d and distance[other] <= d)
+        for one in pairs
+        for other in pairs
+        if not set(one) & set(other)
+    ]
+    return float(np.mean([distance[pair] <= d for pair in pairs]) ** 2 - np.mean(products))
+
+
+def floor(frr: Floats, far: Floats, variance: Floats, thresholds: Floats) -> float:
+    """What noise adds to the variance of the utilities: theirs less that of shrunken classes."""
+    classes, steps = frr.shape
+    gaps = np.zeros(steps)
+    for t in range(steps):
+        sens = [1 - value for value in frr[:, t]]
+        mean, accepted = float(np.mean(sens)), float(np.mean(far[:, t]))
+        noise = (classes - 1) / classes * float(np.mean(variance[:, t]))
+        spread = float(np.mean([(value - mean) ** 2 for value in sens]))
+        rest = 1 - noise / spread if spread else 1.0
+        factor = math.sqrt(abs(rest))
+        shrunken = [min(max(mean + factor * (value - mean), 0.0), 1.0) for value in sens]
+        noisy = float(np.var([utility(accepted, 1 - value) for value in sens]))
+        true = float(np.var([utility(accepted, 1 - value) for value in shrunken]))
+        gaps[t] = noisy - math.copysign(true, rest)
+    return average(gaps, thresholds)
+
+
 def score(
     embeddings: torch.Tensor,
     labels: torch.Tensor,

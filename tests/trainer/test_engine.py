@@ -73,7 +73,8 @@ def test_every_loss_trains_an_epoch(
     assert (measured.epoch, measured.seed, measured.split) == (1, 0, "validation")
     assert all(math.isfinite(value) for value in measured.metrics.values())
     assert set(measured.metrics) == {
-        *("recall_at_1", "map_at_r", "opis", "opis_10", "d_min", "d_max", "operating_threshold"),
+        *("recall_at_1", "map_at_r", "opis", "opis_floor", "opis_corrected", "opis_10"),
+        *("d_min", "d_max", "operating_threshold"),
         *("train_loss", "train_seconds", "score_seconds"),
     }
     assert measured.metrics["train_loss"] > 0
@@ -297,6 +298,17 @@ def test_an_undefined_metric_fails_the_trial(
     trial = make_trial(make_config(), one_class)
     with pytest.raises(TrialFailed, match=r"^opis, opis_10, .* undefined at epoch 0$"):
         trial.score("validation")
+
+
+def test_classes_too_small_for_a_noise_floor_have_none(
+    make_config: MakeConfig, make_trial: MakeRun, make_data: MakeData
+) -> None:
+    data = make_data(per_class=5)
+    assert "opis_floor" in make_trial(make_config(), data).score("validation")
+    kept = data.validation[torch.arange(len(data.validation)) % 5 < 3]
+    few = make_trial(make_config(), dataclasses.replace(data, validation=kept)).score("validation")
+    assert "opis" in few
+    assert not {"opis_floor", "opis_corrected"} & set(few)
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3])
