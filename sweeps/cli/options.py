@@ -22,6 +22,7 @@ __all__ = [
     "JsonOption",
     "LabelColumnOption",
     "LabelsArgument",
+    "MinSamplesOption",
     "NameArgument",
     "OperatingFarOption",
     "PerClassOption",
@@ -98,6 +99,13 @@ ThresholdsOption = Annotated[
 ]
 OperatingFarOption = Annotated[
     float, typer.Option(help="Pooled FAR that the operating threshold is to have.")
+]
+MinSamplesOption = Annotated[
+    int,
+    typer.Option(
+        help="Samples that a class must have to count in OPIS's noise floor and OPIS corrected: "
+        "4 or more."
+    ),
 ]
 EmbeddingColumnOption = Annotated[
     str | None,

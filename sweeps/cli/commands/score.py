@@ -18,6 +18,7 @@ from sweeps.cli.options import (
     JsonOption,
     LabelColumnOption,
     LabelsArgument,
+    MinSamplesOption,
     OperatingFarOption,
     PerClassOption,
     PlotOption,
@@ -45,6 +46,7 @@ def score(
     d_max: DMaxOption = None,
     thresholds: ThresholdsOption = 101,
     operating_far: OperatingFarOption = 0.05,
+    min_samples_per_class: MinSamplesOption = 4,
     embedding_column: EmbeddingColumnOption = None,
     label_column: LabelColumnOption = None,
     query_column: QueryColumnOption = None,
@@ -54,6 +56,9 @@ def score(
     as_json: JsonOption = False,
 ) -> None:
     """Score any embeddings: Recall@1, MAP@R, OPIS and 10%-OPIS, with 95 % intervals.
+
+    Beside OPIS stand its noise floor, which is what so few samples a class make of it, and OPIS
+    less that.
 
     Embeddings come from an .npz file, from an .npy file and one of labels, or from Parquet.
     """
@@ -68,6 +73,7 @@ def score(
         d_max=d_max,
         thresholds=thresholds,
         operating_far=operating_far,
+        min_samples_per_class=min_samples_per_class,
     )
     used = device_of(device)
     _check_outputs(per_class, plot)
@@ -92,7 +98,7 @@ def score(
         write_output(per_class, table, field="per_class")
     if plot is not None:
         write_output(plot, picture, field="plot")
-    _show(scored, read, as_json=as_json)
+    _show(scored, read, least=min_samples_per_class, as_json=as_json)
     if not as_json:
         for file in filter(None, (per_class, plot)):
             print_line(f"{file.suffix[1:]:>5}  {shown(file)}")
@@ -112,7 +118,7 @@ def _check_outputs(per_class: Path | None, plot: Path | None) -> None:
             check_output(file, field=field)
 
 
-def _show(score: "Score", read: "Embeddings", *, as_json: bool) -> None:
+def _show(score: "Score", read: "Embeddings", *, least: int, as_json: bool) -> None:
     """Print the metrics, their intervals, and how much they were measured on."""
     from objectives import bootstrap_intervals
     from sweeps.cli.tables import metrics_table
@@ -124,10 +130,16 @@ def _show(score: "Score", read: "Embeddings", *, as_json: bool) -> None:
     intervals = bootstrap_intervals(score)
     counts = _counts(score, read)
     if as_json:
-        print_json(metrics | counts | {"intervals": intervals})
+        counts |= {"corrected_classes": score.noise.classes, "small_classes": score.noise.left_out}
+        floor = {"opis_floor": score.opis_floor, "opis_corrected": score.opis_corrected}
+        verdict = {"noise": _noise(score), "intervals": intervals}
+        print_json(metrics | floor | counts | verdict)
         return
     OUT.print(metrics_table(metrics, intervals))
-    print_line(f"{_measured_on(score, counts)}; intervals: bootstrap over classes")
+    print_line(f"{_measured_on(score, counts)}; intervals: over classes")
+    print_line(_corrected_on(score, least))
+    if noise := _noise(score):
+        print_line(noise)
 
 
 def _counts(score: "Score", read: "Embeddings") -> dict[str, int]:
@@ -149,6 +161,24 @@ def _measured_on(score: "Score", counts: dict[str, int]) -> str:
     lacking = f" ({missed} of classes that it lacks, a miss in Recall@k)" if missed else ""
     against = f"{counts['queries']} queries against a gallery of {counts['gallery']}"
     return f"{against}{lacking}, {classes} classes"
+
+
+def _corrected_on(score: "Score", least: int) -> str:
+    noise = score.noise
+    if not noise.classes:
+        return f"no opis_corrected: its floor takes two classes of {least} samples or more"
+    smaller = f" ({noise.left_out} with fewer left out)" if noise.left_out else ""
+    return f"opis_corrected: over {noise.classes} classes of {least} samples or more{smaller}"
+
+
+def _noise(score: "Score") -> str | None:
+    """Return a sentence where sampling explains half of OPIS or more, of the same classes."""
+    if not 0 < score.opis_floor >= score.opis_corrected:
+        return None
+    return (
+        "half of opis or more is its noise floor: so few samples a class give it, however alike "
+        "the classes are"
+    )
 
 
 @contextmanager

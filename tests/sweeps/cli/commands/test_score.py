@@ -17,9 +17,12 @@ from objectives import bootstrap_intervals, score_embeddings
 from sweeps.embeddings import Embeddings, per_class_csv
 from tests.sweeps.command import Command
 
-KEYS = ["recall_at_1", "opis", "opis_10", "map_at_r", "d_min", "d_max", "operating_threshold"]
+KEYS = [
+    *("recall_at_1", "opis", "opis_floor", "opis_corrected", "opis_10", "map_at_r"),
+    *("d_min", "d_max", "operating_threshold"),
+]
 RECALLS = ["recall_at_2", "recall_at_4", "recall_at_8"]
-COUNTS = ["samples", "classes", "single_sample_classes"]
+COUNTS = ["samples", "classes", "single_sample_classes", "corrected_classes", "small_classes"]
 NAMES = ["cat", "dog", "eel, $grey$"]
 
 
@@ -46,9 +49,9 @@ def found(command: Command, *arguments: object, said: str = "") -> dict[str, Any
 def test_json(command: Command, here: Path) -> None:
     embeddings, labels = samples(singles=2)
     document = found(command, saved(here, embeddings, labels))
-    assert list(document) == [KEYS[0], *RECALLS, *KEYS[1:], *COUNTS, "intervals"]
+    assert list(document) == [KEYS[0], *RECALLS, *KEYS[1:], *COUNTS, "noise", "intervals"]
     assert all(isinstance(document[key], float) for key in [*KEYS, *RECALLS])
-    assert [document[key] for key in COUNTS] == [20, 5, 2]
+    assert [document[key] for key in COUNTS] == [20, 5, 2, 3, 0]
     recalls = [document[key] for key in ["recall_at_1", *RECALLS]]
     assert recalls == sorted(recalls)
     numbered = np.unique(labels, return_inverse=True)[1]
@@ -61,8 +64,8 @@ def test_intervals(command: Command, here: Path) -> None:
     numbers = torch.from_numpy(np.unique(labels, return_inverse=True)[1])
     score = score_embeddings(torch.from_numpy(embeddings), numbers)
     assert intervals == {key: list(ends) for key, ends in bootstrap_intervals(score).items()}
-    assert set(intervals) == {"recall_at_1", "opis"}
-    assert all(0 <= low < high <= 1 for low, high in intervals.values())
+    assert set(intervals) == {"recall_at_1", "opis", "opis_floor", "opis_corrected"}
+    assert all(-1 <= low < high <= 1 for low, high in intervals.values())
 
 
 def test_every_kind_of_file_scores_alike(command: Command, here: Path) -> None:
@@ -82,14 +85,52 @@ def test_table(command: Command, here: Path) -> None:
     assert (ran.code, ran.err) == (0, "")
     for key in (*KEYS, *RECALLS):
         assert re.search(rf"{key} +│ +[\d.e-]+ │", ran.out)
-    for key in ("recall_at_1", "opis"):
+    for key in ("recall_at_1", "opis", "opis_floor", "opis_corrected"):
         assert re.search(rf"│ {key} .*│ [\d.e-]+ to [\d.e-]+ +│", ran.out)
-    assert ran.out.endswith("18 samples of 3 classes; intervals: bootstrap over classes\n")
+    assert ran.out.endswith(
+        "18 samples of 3 classes; intervals: over classes\n"
+        "opis_corrected: over 3 classes of 4 samples or more\n"
+        "half of opis or more is its noise floor: so few samples a class give it, however alike "
+        "the classes are\n"
+    )
     ran = command("score", saved(here, *samples(singles=2)))
     assert (
         "20 samples of 5 classes (2 with one sample only, a miss in Recall@k); intervals: "
         in ran.out
     )
+
+
+def test_noise_is_told_where_it_is_half_of_opis(command: Command, here: Path) -> None:
+    """Classes that are alike, of four samples; and some that are not, of thirty."""
+    random = np.random.default_rng(0)
+    for per_class, spread, told in ((4, 0.0, True), (30, 0.8, False)):
+        labels = np.repeat(np.arange(30), per_class)
+        widths = 0.8 + spread * random.uniform(-0.6, 0.6, 30)
+        noise = widths[labels, None] * random.normal(size=(len(labels), 8))
+        path = saved(here, random.normal(size=(30, 8))[labels] + noise, labels)
+        document = found(command, path)
+        assert (document["noise"] is not None) == told
+        assert (document["opis_floor"] > document["opis"] / 2) == told
+        assert ("half of opis or more is its noise floor" in command("score", path).out) == told
+
+
+def test_classes_that_are_too_small_are_left_out_and_counted(command: Command, here: Path) -> None:
+    embeddings, labels = samples(per_class=4, singles=2)
+    labels[-1] = labels[-2]  # a class of two
+    path = saved(here, embeddings, labels)
+    document = found(command, path)
+    assert (document["corrected_classes"], document["small_classes"]) == (3, 1)
+    ran = command("score", path)
+    assert "opis_corrected: over 3 classes of 4 samples or more (1 with fewer left out)" in ran.out
+    none = found(command, path, "--min-samples-per-class", "5")
+    assert (none["corrected_classes"], none["small_classes"]) == (0, 4)
+    assert none["opis_floor"] is none["opis_corrected"] is none["noise"] is None
+    assert none["intervals"]["opis_corrected"] == [None, None]
+    assert none["opis"] == document["opis"]
+    ran = command("score", path, "--min-samples-per-class", "5")
+    assert "no opis_corrected: its floor takes two classes of 5 samples or more\n" in ran.out
+    ran = command("score", path, "--min-samples-per-class", "3")
+    assert (ran.code, ran.err) == (2, "error: --min-samples-per-class (3) must be at least 4\n")
 
 
 def test_queries_against_a_gallery(command: Command, here: Path) -> None:
