@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from docs.commands import command_reference
+from docs.noise_table import noise_table
 from docs.recipe_tables import recipe_tables
 from docs.rooms_picture import svg
 from sweeps.cli import app
@@ -72,6 +73,12 @@ def _recipes() -> str:
     return _marked("recipes.md", {"recipes": recipe_tables(RECIPES)})
 
 
+def _noise_floor() -> str:
+    """Return docs/noise_floor.md, with the benchmark's figures between its marks."""
+    table = noise_table(_FOLDER / "benchmarks" / "noise_floor.json")
+    return _marked("noise_floor.md", {"figures": table})
+
+
 def _marked(name: str, parts: Mapping[str, str]) -> str:
     """Return a document with these parts between their marks."""
     text = (_FOLDER / name).read_text(encoding="utf-8")
@@ -89,6 +96,7 @@ def _marked(name: str, parts: Mapping[str, str]) -> str:
 DOCUMENTS: Final[Mapping[Path, Callable[[], str]]] = {
     _FOLDER / "spec.md": _spec,
     _FOLDER / "recipes.md": _recipes,
+    _FOLDER / "noise_floor.md": _noise_floor,
     _FOLDER / "cli.md": lambda: command_reference(app),
     _FOLDER / "rooms.svg": svg,
 }
