@@ -12,7 +12,7 @@ help:  ## Show the targets
 
 install: $(VENV)/.installed  ## Make the virtual environment (VENV=.venv) and install into it
 
-demo: install  ## Run the demo sweep, about 4 minutes on 2 cores (again: ARGS="--name demo2")
+demo: install  ## Run the demo sweep, about 5 minutes on 2 cores (again: ARGS="--name demo2")
 	$(BIN)/sweeps run examples/demo.yaml --export margins.yaml $(ARGS)
 
 test: install  ## Run the tests

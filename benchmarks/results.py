@@ -17,7 +17,15 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Comparison", "arguments", "peak_memory", "publish", "resident", "time_each"]
+__all__ = [
+    "Comparison",
+    "arguments",
+    "peak_memory",
+    "publish",
+    "resident",
+    "time_each",
+    "write_figures",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,8 +127,13 @@ def publish(title: str, comparisons: Sequence[Comparison], *, file: Path | None)
     Console(width=140).print(table)
     if file is not None:
         rows = [asdict(row) | {"ratio": row.ratio} for row in comparisons]
-        document = {"title": title, "machine": _machine(), "comparisons": rows}
-        file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        write_figures(file, title, {"comparisons": rows})
+
+
+def write_figures(file: Path, title: str, figures: Mapping[str, Any]) -> None:
+    """Write figures as JSON, under a title and with the machine that they are from."""
+    document = {"title": title, "machine": _machine(), **figures}
+    file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 def _machine() -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """Confidence intervals of a score, over classes."""
 
-import math
-from statistics import NormalDist
 from typing import Final
 
 import torch
 from torch import Tensor
 
 from objectives.consistency import mean_over_range
+from objectives.mean_interval import mean_interval
 from objectives.score import Score
 
 __all__ = ["bootstrap_intervals"]
@@ -29,8 +28,8 @@ def bootstrap_intervals(
     variance over classes, C drawn classes give C / (C - 1) times too little on average, which is
     corrected for (except with the pooled mean, where it is none).
 
-    The intervals of the floor and of OPIS corrected are by Student's t over the classes' parts of
-    them: resampled classes would bring their own noise into what is corrected for it.
+    The intervals of the floor and of OPIS corrected rest on the classes' parts of them, by
+    `mean_interval`: resampled classes would bring new noise into what is corrected for it.
 
     Args:
         score: What `score_embeddings` returned.
@@ -58,8 +57,8 @@ def bootstrap_intervals(
     return {
         "recall_at_1": _interval(recall, level),
         "opis": _interval(opis, level),
-        "opis_floor": _interval_by_t(score.noise.floors, level),
-        "opis_corrected": _interval_by_t(score.noise.corrected, level),
+        "opis_floor": mean_interval(score.noise.floors, level),
+        "opis_corrected": mean_interval(score.noise.corrected, level),
     }
 
 
@@ -95,21 +94,3 @@ def _interval(values: Tensor, level: float) -> tuple[float, float]:
     ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
     low, high = torch.nanquantile(values, ends).tolist()  # NaN: no class with a pair was drawn
     return low, high
-
-
-def _interval_by_t(values: Tensor, level: float) -> tuple[float, float]:
-    """Return the interval of a mean; NaN of less than two values."""
-    if len(values) < 2:
-        return math.nan, math.nan
-    mean, error = float(values.mean()), float(values.std()) / math.sqrt(len(values))
-    reach = _t_quantile((1 + level) / 2, len(values) - 1) * error
-    return mean - reach, mean + reach
-
-
-def _t_quantile(probability: float, freedom: int) -> float:
-    """Return a quantile of Student's t, by Fisher's expansion: to 1 % from 3 degrees on at 95 %."""
-    z = NormalDist().inv_cdf(probability)
-    first = (z**3 + z) / 4
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / freedom + second / freedom**2 + third / freedom**3

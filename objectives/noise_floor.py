@@ -17,6 +17,8 @@ __all__ = ["NoiseFloor", "noise_floor"]
 
 # What is divided by is no less.
 _LEAST: Final = 1e-4
+# Numbers that are worked on at once: they stay in the cache, and one thread is enough.
+_BLOCK: Final = 2**15
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,7 +63,7 @@ def noise_floor(
     average out, is left in OPIS: in simulations 1e-5 at most.
 
     The value of each class is its part of the mean, and what its weight changes in the means that
-    all are shrunk by; so the mean has the interval that Student's t gives it.
+    all are shrunk by; so that an interval of the mean can be had from them.
 
     Args:
         curves: C x T utilities.
@@ -78,10 +80,11 @@ def noise_floor(
     left_out = int((~counted).sum())
     if int(counted.sum()) < 2:
         return NoiseFloor(left_out=left_out)
-    curves, frr, variance = curves[counted], frr[counted], variance[counted]
-    mean_far = far[counted].mean(0)
-    measured = utility(mean_far.expand_as(frr), frr)
-    noise = (measured - measured.mean(0)).square() - _shrunken(1 - frr, variance, 1 - mean_far)
+    curves, spec = curves[counted], 1 - far[counted].mean(0)[:, None]
+    steps = max(1, _BLOCK // len(curves))
+    rates = (1 - frr[counted].T.contiguous(), variance[counted].T.contiguous(), spec)
+    parts = zip(*(rate.split(steps) for rate in rates), strict=True)
+    noise = torch.cat([_noise(*part) for part in parts]).T
     plain = (curves - (curves.mean(0) if centre is None else centre)).square()
     return NoiseFloor(
         floors=mean_over_range(noise, thresholds),
@@ -90,30 +93,42 @@ def noise_floor(
     )
 
 
-def _shrunken(sens: Tensor, variance: Tensor, spec: Tensor) -> Tensor:
-    """Return C x T parts of the variance of utilities of shrunken sensitivities.
-
-    Their mean is the variance; how they differ is how it changes with the weight of each class.
+def _noise(sens: Tensor, variance: Tensor, spec: Tensor) -> Tensor:
+    """Return the parts, T x C, of what noise adds to the variance of utilities.
 
     Args:
-        sens: C x T measured sensitivities.
-        variance: C x T, their sampling variances.
-        spec: T specificities, the same for all classes.
+        sens: T x C measured sensitivities.
+        variance: T x C, their sampling variances.
+        spec: T x 1 specificities, the same for all classes.
     """
-    mean = sens.mean(0)
-    deviation = sens - mean
-    spread = deviation.square().mean(0)
+    measured = utility(1 - spec, 1 - sens)
+    return _deviation(measured).square() - _shrunken(sens, variance, spec)
+
+
+def _shrunken(sens: Tensor, variance: Tensor, spec: Tensor) -> Tensor:
+    """Return the parts, T x C, of the variance of utilities of shrunken sensitivities.
+
+    Their mean is the variance; how they differ is how it changes with the weight of each class.
+    """
+    deviation = _deviation(sens)
+    square = deviation.square()
+    spread = square.mean(1, keepdim=True)
     # Deviations from the classes' own mean hold less of the noise than those from the true one.
-    noise = variance * (1 - 1 / len(sens))
+    noise = variance * (1 - 1 / sens.shape[1])
     some = spread > 0
     spread = spread.where(some, 1.0)
-    true = torch.where(some, 1 - noise.mean(0) / spread, 1.0)
+    true = torch.where(some, 1 - noise.mean(1, keepdim=True) / spread, 1.0)
     factor = true.abs().sqrt().clamp(min=_LEAST)
-    shrunken = (mean + factor * deviation).clamp(0, 1)
-    values = utility((1 - spec).expand_as(sens), 1 - shrunken)
-    about = values - values.mean(0)
+    shrunken = (sens + (factor - 1) * deviation).clamp(0, 1)
+    about = _deviation(utility(1 - spec, 1 - shrunken))
     slope = 2 * (spec / (spec + shrunken).clamp(min=_LEAST)).square()
-    of_mean = 2 * (about * slope).mean(0) * (1 - factor) * deviation
-    share = (1 - true) * (deviation.square() / spread - 1) - (noise - noise.mean(0)) / spread
-    of_true = (about * slope * deviation).mean(0) / factor * share
+    bent = about * slope
+    of_mean = 2 * bent.mean(1, keepdim=True) * (1 - factor) * deviation
+    share = (1 - true) * (square / spread - 1) - _deviation(noise) / spread
+    of_true = (bent * deviation).mean(1, keepdim=True) / factor * share
     return true.sign() * (about.square() + of_mean) + of_true
+
+
+def _deviation(values: Tensor) -> Tensor:
+    """Return how far T x C values lie from their means over classes."""
+    return values - values.mean(1, keepdim=True)

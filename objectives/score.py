@@ -177,6 +177,11 @@ def score_embeddings(
     `noise_floor`), over the classes of `Calibration.min_samples_per_class` samples or more, of
     queries with two of them and two in the gallery; NaN where there are less than two such classes.
 
+    A class of few samples has a noisy utility, and OPIS takes the noise for inconsistency. So
+    beside it stand its noise floor and OPIS less that (Lum et al., arXiv 2205.05770; see
+    `noise_floor`), over the classes of `Calibration.min_samples_per_class` samples or more, of
+    queries with two of them and two in the gallery; NaN where there are less than two such classes.
+
     Args:
         embeddings: N x D, any floating dtype, N >= 2.
         labels: N integers.

@@ -13,7 +13,16 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import actors, cached_step, front, gpu, listing, scoring, short_runs
+from benchmarks import (
+    actors,
+    cached_step,
+    front,
+    gpu,
+    listing,
+    noise_floor,
+    scoring,
+    short_runs,
+)
 from benchmarks.results import Comparison, publish, time_each
 from objectives import score_embeddings
 from sweeps import Home, SweepSpec, TrialState
@@ -136,6 +145,32 @@ def test_short_runs_take_the_time_from_the_first_to_the_last(
     row = short_runs.measure(1.0, 3)
     assert (row.work, row.ours) == ("3 runs of 1 s, 2 at a time", 5.0)
     assert (row.theirs, row.bar) == (1.5, 1.1)
+
+
+def test_rounds_of_the_noise_floor_are_held_to_the_truth() -> None:
+    kind = noise_floor.Kind(width=1.0, spread=0.6)
+    rounds = [kind.once(5, seed) for seed in range(3)]
+    assert all(0 < one.corrected < one.by_slopes < one.opis for one in rounds)
+    middle = sorted(one.corrected for one in rounds)[1]
+    row = noise_floor.measure("some, unlike", 5, middle, rounds)
+    assert row.bias == pytest.approx((row.corrected - row.truth) / row.opis)
+    assert row.coverage == 1.0
+    assert row.missed == ""
+    assert noise_floor.measure("some, alike", 5, 0.0, rounds).missed == "bias, coverage"
+    none = noise_floor.measure("some, alike", 3, 0.0, [kind.once(3, 0)])
+    assert none.missed == ""
+    assert none.plain()["corrected"] is none.plain()["coverage"] is None
+    assert noise_floor.table([row, none]).row_count == 2
+
+
+def test_alike_classes_of_the_noise_floor_are_alike() -> None:
+    kind = noise_floor.Kind(width=1.0)
+    assert abs(kind.truth(samples=40, draws=1)) < 1e-4
+    embeddings, labels = kind.draw(torch.zeros(2), 2000, seed=0)
+    widths = [
+        (embeddings[labels == i] - embeddings[labels == i].mean(0)).norm(dim=1) for i in (0, 1)
+    ]
+    assert float(widths[0].mean()) == pytest.approx(float(widths[1].mean()), rel=0.02)
 
 
 def test_results_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

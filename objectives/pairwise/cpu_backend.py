@@ -16,7 +16,7 @@ from objectives.pairwise.ranks import Ranks
 from objectives.pairwise.sorted_samples import SortedSamples
 from objectives.retrieval import DEEPEST
 
-__all__ = ["CpuBackend", "side_by_side"]
+__all__ = ["CpuBackend", "one_torch_thread", "side_by_side"]
 
 
 class CpuBackend:
@@ -108,12 +108,21 @@ class CpuBackend:
 @contextmanager
 def side_by_side(threads: int) -> Iterator[ThreadPoolExecutor]:
     """Lend so many threads, in each of which torch takes no other."""
+    with one_torch_thread():
+        # OpenMP counts anew in each thread, until torch is asked there.
+        pool = ThreadPoolExecutor(threads, initializer=torch.get_num_threads)
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Let no other thread of torch's spin."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    # OpenMP counts anew in each thread, until torch is asked there.
-    pool = ThreadPoolExecutor(threads, initializer=torch.get_num_threads)
     try:
-        yield pool
+        yield
     finally:
-        pool.shutdown(cancel_futures=True)
         torch.set_num_threads(before)

@@ -6,14 +6,18 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from objectives.pairwise.cpu_backend import one_torch_thread
 from objectives.pairwise.pair_statistics import Classes
-from objectives.pairwise.similarity import distances_of, unit_embeddings
+from objectives.pairwise.similarity import distances_of, full_precision, unit_embeddings
 
 __all__ = ["sampling_variance"]
 
 # Of a class with more samples so many, drawn at random, say how its pairs depend on each other.
 _MOST: Final = 64
 _BLOCK_BYTES: Final = 32 * 2**20
+# Sets that are no larger take no time in float64; nor is float32 fine enough for nearer samples.
+_SMALL: Final = 1024
+_NEAR: Final = 0.01
 # What `DistanceHistogram` and `SimilarityBlock` call the same distance, and the same point.
 _ROUNDING: Final = 1e-9
 _EQUAL: Final = 1e-6
@@ -49,17 +53,21 @@ def sampling_variance(
     )
     estimable = classes.sizes[paired] >= least
     estimable &= (heights >= 2) & (widths >= 2)
-    for some, rows, columns in _blocks(embeddings, classes, estimable):
-        sizes = heights[some, None].double(), widths[some, None].double()
-        if columns is None:
-            variance[some] = _among(_bins(rows, rows, thresholds), sizes[0], len(thresholds))
-        else:
-            variance[some] = _between(_bins(rows, columns, thresholds), *sizes, len(thresholds))
+    exact = len(embeddings) <= _SMALL or not float(thresholds[0]) > _NEAR
+    dtype = torch.float64 if exact else torch.float32
+    with full_precision(embeddings.device), one_torch_thread():
+        steps = len(thresholds)
+        for some, rows, columns in _blocks(embeddings.detach(), classes, estimable, steps, dtype):
+            sizes = heights[some, None].double(), widths[some, None].double()
+            if columns is None:
+                variance[some] = _among(_bins(rows, rows, thresholds), sizes[0], steps)
+            else:
+                variance[some] = _between(_bins(rows, columns, thresholds), *sizes, steps)
     return variance
 
 
 def _blocks(
-    embeddings: Tensor, classes: Classes, estimable: Tensor
+    embeddings: Tensor, classes: Classes, estimable: Tensor, steps: int, dtype: torch.dtype
 ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
     """Yield numbers of classes of one shape, their unit queries, and gallery (None: the same)."""
     paired, is_query = classes.paired, classes.is_query
@@ -72,19 +80,22 @@ def _blocks(
     shapes = torch.stack([heights, widths], dim=1).clamp(max=_MOST)
     for height, width in shapes[estimable].unique(dim=0).tolist():
         alike = (estimable & (shapes == shapes.new_tensor([height, width])).all(1)).nonzero()[:, 0]
-        side, depth = max(height, width), max(height, width, embeddings.shape[1])
-        for some in alike.split(max(1, _BLOCK_BYTES // (8 * side * depth))):
-            rows = _unit(embeddings, order, starts[some], height)
+        side = max(height, width)
+        held = max(side * max(side, embeddings.shape[1]), 2 * (steps + 1))
+        for some in alike.split(max(1, _BLOCK_BYTES // (8 * held))):
+            rows = _unit(embeddings, order, starts[some], height, dtype)
             columns = None
             if is_query is not None:
-                columns = _unit(embeddings, order, starts[some] + heights[some], width)
+                columns = _unit(embeddings, order, starts[some] + heights[some], width, dtype)
             yield some, rows, columns
 
 
-def _unit(embeddings: Tensor, order: Tensor, starts: Tensor, count: int) -> Tensor:
+def _unit(
+    embeddings: Tensor, order: Tensor, starts: Tensor, count: int, dtype: torch.dtype
+) -> Tensor:
     """Return so many unit rows from each of these places on, classes x count x D."""
     places = starts[:, None] + torch.arange(count, device=starts.device)
-    unit = unit_embeddings(embeddings.detach()[order[places.flatten()]], torch.float64)
+    unit = unit_embeddings(embeddings[order[places.flatten()]], dtype)
     return unit.view(len(starts), count, -1)
 
 
