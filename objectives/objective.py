@@ -36,6 +36,8 @@ class Objective:
             it).
         scale: On which a seed adds about the same noise to good and to bad values: ``logit`` for
             shares, ``log`` for positive values.
+        tolerance: How much worse than the best control a trial may be in it that is picked; None:
+            as much as it likes.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Objective:
     ideal: float
     reference: float
     scale: Scale = "linear"
+    tolerance: float | None = None
 
     @property
     def sign(self) -> float:
@@ -63,6 +66,7 @@ _RECORDS: Final = (
         ideal=1.0,
         reference=0.0,
         scale="logit",
+        tolerance=0.01,
     ),
     Objective(
         name="map_at_r",
@@ -72,6 +76,7 @@ _RECORDS: Final = (
         ideal=1.0,
         reference=0.0,
         scale="logit",
+        tolerance=0.01,
     ),
     Objective(
         name="opis",

@@ -28,6 +28,7 @@ from .strict_model import StrictModel
 from .trial_run import TrialRun
 from .tuned_margins import (
     Comparison,
+    Difference,
     OperatingPoint,
     TunedData,
     TunedMargins,
@@ -46,6 +47,7 @@ __all__ = [
     "VALIDATION_SHARE",
     "Comparison",
     "DataConfig",
+    "Difference",
     "Embedder",
     "EmbeddingLoss",
     "Measurement",

@@ -13,6 +13,7 @@ from trainer.yaml_files import load_model
 
 __all__ = [
     "Comparison",
+    "Difference",
     "OperatingPoint",
     "TunedData",
     "TunedMargins",
@@ -41,22 +42,40 @@ class OperatingPoint(StrictModel):
     split: str
 
 
+class Difference(StrictModel):
+    """Difference of two means over the same seeds.
+
+    Attributes:
+        value: The tuned one's less the other's.
+        low: Lower end of its 95 % interval; None where nothing tells how noisy it is.
+        high: Upper end.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+
+
 class Comparison(StrictModel):
-    """The control: the same loss with TCM weight 0, at the middle of the space.
+    """Comparison with another trial that is alike in all but TCM, under the same seeds.
+
+    The seeds had no part in choosing the trial, so nothing here is too good by luck.
 
     Attributes:
         trial: Its number.
-        metrics: Its metrics.
-        difference: This trial's objectives minus the control's; not TCM's doing alone where
-            ``differs_in`` is not empty.
-        differs_in: Fields other than TCM's own in which the two differ, with both values under
-            ``tuned`` and ``control``.
+        seeds: That both were trained under.
+        split: Whose classes both were scored on.
+        metrics: Its metrics, means over the seeds.
+        tuned: The trial's metrics, means over the same seeds.
+        difference: By metric.
     """
 
     trial: int
+    seeds: tuple[int, ...]
+    split: str
     metrics: Mapping[str, float]
-    difference: Mapping[str, float]
-    differs_in: Mapping[str, Mapping[str, Any]] = {}
+    tuned: Mapping[str, float]
+    difference: Mapping[str, Difference]
 
 
 class TunedData(StrictModel):
@@ -89,17 +108,21 @@ class TunedMargins(StrictModel):
         batch_size: Samples in a batch.
         samples_per_class: Samples of each class in a batch.
         config: Every hyperparameter of the trial.
-        metrics: What it scored.
+        metrics: What it scored: of the objectives the estimates, of others means over the seeds.
+        intervals: Of the objectives the 95 % intervals of the estimates; none of a sweep of single
+            runs, which cannot tell noise.
         split: Whose classes it was scored on.
         epoch: After how many epochs.
         seeds: Seeds of the training runs that were averaged.
-        control: The control of the same loss; None if that failed.
+        control: The same with TCM weight 0; None where no seed was trained with both.
+        default: The same with the paper's default margins and weights; likewise.
+        unproven: Why noise explains what these margins gain, where they were exported all the same.
         operating_point: The threshold to deploy behind.
         data: What it was tuned on.
         provenance: Versions, times, and the sweep's objectives and hypervolume.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     sweep: str
     trial: int
     pick: str
@@ -112,13 +135,24 @@ class TunedMargins(StrictModel):
     samples_per_class: int
     config: TrialConfig
     metrics: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]] = {}
     split: str
     epoch: int
     seeds: tuple[int, ...]
     control: Comparison | None
+    default: Comparison | None = None
+    unproven: str | None = None
     operating_point: OperatingPoint
     data: TunedData
     provenance: Mapping[str, Any]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_first_format(cls, raw: Any) -> Any:
+        # Its control was another one: in other fields, under other seeds.
+        if isinstance(raw, dict) and raw.get("format") == 1:
+            return {**raw, "format": 2, "control": None}
+        return raw
 
     @model_validator(mode="after")
     def _agree(self) -> "TunedMargins":

@@ -1,27 +1,79 @@
 """Exports of trials, with what people are told of them."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
+from objectives import InputError
 from sweeps.cli.terminal import ERR, print_line, shown
-from sweeps.results import export_margins, pick_trial, ranked_trials, write_margins
+from sweeps.results import KNEE, export_margins, pick_trial, ranked_trials, unproven, write_margins
 from sweeps.spec import workload_of
 from sweeps.store import Store
 
-__all__ = ["export_trial"]
+__all__ = ["export_finished", "export_trial", "pick_limits"]
+
+_NO_LIMITS: Final[Mapping[str, float]] = MappingProxyType({})
 
 
-def export_trial(store: Store, name: str, output: Path, *, pick: str) -> None:
+def pick_limits(
+    store: Store, name: str, *, floor: float | None, ceiling: float | None
+) -> dict[str, float]:
+    """Return the limits of a pick by objective.
+
+    Raises:
+        InputError: There is no such sweep, or it has no objective of that direction, or two.
+    """
+    limits: dict[str, float] = {}
+    objectives = store.sweep(name).objectives
+    options = (("maximize", "floor", floor), ("minimize", "ceiling", ceiling))
+    for direction, option, value in options:
+        if value is None:
+            continue
+        named = [each.name for each in objectives if each.direction == direction]
+        if len(named) != 1:
+            raise InputError(f"{name} has {len(named)} objectives to {direction}", field=option)
+        limits[named[0]] = value
+    return limits
+
+
+def export_trial(
+    store: Store,
+    name: str,
+    output: Path,
+    *,
+    pick: str,
+    limits: Mapping[str, float] = _NO_LIMITS,
+    force: bool = False,
+) -> None:
     """Write the export of a trial, and say which it is.
 
     Raises:
-        InputError: The pick means no trial, or the file cannot be written.
+        InputError: The pick means no trial, noise explains what it gains, or the file cannot be
+            written.
     """
-    document = export_margins(store, name, pick=pick)
+    document = export_margins(store, name, pick=pick, limits=limits, force=force)
     write_margins(document, output)
-    chosen = pick_trial(ranked_trials(store, name), pick)
+    chosen = pick_trial(ranked_trials(store, name), pick, limits=limits)
     print_line(f"{'yaml':>5}  {shown(output)}  (trial {chosen.number}, {pick}: {document})")
     rule = workload_of(store.sweep(name).spec).rules.control
     if chosen.control and rule is not None:
         ERR.print(
             f"note: trial {chosen.number} is a control ({rule.label}): no margins beat it here"
         )
+
+
+def export_finished(store: Store, name: str, output: Path) -> None:
+    """Write the export of a sweep's knee, or say why there is none: the sweep itself stands.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    ranked = ranked_trials(store, name)
+    doubt = "no trial of the front keeps the limits of a pick"
+    if (knee := ranked.knee_trial) is not None:
+        doubt = unproven(ranked, knee) or ""
+    if doubt:
+        ERR.print(f"{output} was not written: {doubt}", highlight=False, markup=False)
+        return
+    export_trial(store, name, output, pick=KNEE)

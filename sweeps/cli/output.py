@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from sweeps.cli.tables import front_table
+from sweeps.cli.tables import front_table, pairs_table
 from sweeps.cli.terminal import ERR, OUT, print_line, shown
-from sweeps.results import RankedTrials, certainty, undertrained
+from sweeps.results import RankedTrials, certainty, undertrained, unproven
 
 if TYPE_CHECKING:
     from sweeps.execution import FinishedSweep  # imports Ray
@@ -18,13 +18,17 @@ def show_front(ranked: RankedTrials, *, every_trial: bool = False) -> None:
         print_line(f"{ranked.sweep}: no trial has completed")
         return
     OUT.print(front_table(ranked, width=OUT.width, every_trial=every_trial))
+    if any(trial.number in ranked.pairs for trial in ranked.front):
+        OUT.print(pairs_table(ranked))
     OUT.print(f"hypervolume {ranked.hypervolume:.4f}, measured on the validation classes")
     print_line(certainty(ranked) or "")
     for each in ranked.baselines:
         if each.reason is not None:
             print_line(f"{each.label}: not scored ({each.reason})", style="yellow")
-    if sentence := undertrained(ranked):
-        print_line(sentence, style="yellow")
+    knee = ranked.knee_trial
+    for sentence in (undertrained(ranked), knee and unproven(ranked, knee)):
+        if sentence:
+            print_line(sentence, style="yellow")
 
 
 def show_finished(finished: "FinishedSweep") -> None:

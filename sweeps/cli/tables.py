@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from objectives import Objective
-from sweeps.results import RankedTrial, RankedTrials, final_measurements
+from sweeps.results import Pair, RankedTrial, RankedTrials, final_measurements
 from sweeps.store import MeasurementRecord, SweepRecord, TrialRecord
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "front_table",
     "metrics_table",
     "objective_heading",
+    "pairs_table",
     "status_table",
     "sweeps_table",
 ]
@@ -91,6 +92,7 @@ def _front_frame(ranked: RankedTrials, *, every_trial: bool) -> Table:
 
 def _front_cells(ranked: RankedTrials, trial: RankedTrial, *, every_trial: bool) -> list[str]:
     marks = ["knee"] * (trial.number == ranked.knee) + ["control"] * trial.control
+    marks += ["default"] * trial.default
     return [
         str(trial.number),
         " ".join(marks),
@@ -117,6 +119,32 @@ def _baseline_cells(
     return ["", escape(label), *[""] * every_trial, *values, *["", ""] * ranked.told_from_noise]
 
 
+def pairs_table(ranked: RankedTrials) -> Table:
+    """Tabulate what the front's members gain over their controls and defaults."""
+    title = "against the same under equal fresh seeds: differences ± half of their 95 % interval"
+    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
+    table.pad_edge = False
+    table.add_column("trial", justify="right", no_wrap=True)
+    table.add_column("against", no_wrap=True)
+    for heading in (*map(objective_heading, ranked.objectives), "seeds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for trial in ranked.front:
+        for pair in ranked.pairs.get(trial.number, ()):
+            cells = [_difference(pair, objective) for objective in ranked.objectives]
+            against = f"{pair.role} (trial {pair.number})"
+            table.add_row(str(trial.number), against, *cells, str(len(pair.seeds)))
+    return table
+
+
+def _difference(pair: Pair, objective: Objective) -> str:
+    """Write a difference, green or red where its whole interval is on one side."""
+    difference = pair.differences.get(objective.name)
+    if difference is None:
+        return "-"
+    colour = "green" * difference.better(objective) + "red" * difference.worse(objective)
+    return f"[{colour}]{difference}[/]" if colour else str(difference)
+
+
 def epochs_done(trial: TrialRecord, measured: MeasurementRecord | None) -> str:
     """Write the epoch that a trial has reached, of how many."""
     return f"{measured.epoch if measured else 0}/{trial.last_epoch or '?'}"
@@ -128,7 +156,7 @@ def status_table(
     measurements: Sequence[MeasurementRecord],
 ) -> Table:
     """Tabulate the trials of a sweep with the epoch that each has reached."""
-    final = final_measurements(measurements)
+    final = final_measurements(measurements, purpose=None)
     title = f"{sweep.name}: {sweep.state.value}, created {sweep.created_at:%Y-%m-%d %H:%M} UTC"
     table = Table(title=title, title_justify="left", header_style="bold")
     for heading in ("trial", "state", "epoch"):

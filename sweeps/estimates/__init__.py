@@ -1,14 +1,17 @@
 """Estimates: what is known of each configuration's true values, and whether it is on the front."""
 
+from sweeps.estimates.differences import Difference, paired_differences
 from sweeps.estimates.membership import front_chances, front_draws
 from sweeps.estimates.posterior import Array, Posterior, posterior_of
 from sweeps.estimates.scales import scaled, unscaled
 
 __all__ = [
     "Array",
+    "Difference",
     "Posterior",
     "front_chances",
     "front_draws",
+    "paired_differences",
     "posterior_of",
     "scaled",
     "unscaled",

@@ -12,7 +12,7 @@ import numpy as np
 from objectives import Objective
 from sweeps.estimates.posterior import Array
 
-__all__ = ["scaled", "unscaled"]
+__all__ = ["scaled", "slope", "unscaled"]
 
 # A share or a positive value of exactly 0 or 1 is taken to be this far from it.
 _EDGE: Final = 1e-4
@@ -54,3 +54,18 @@ def unscaled(points: Array, objectives: Sequence[Objective], *, noise: Array) ->
             point = share + variance / 2 * share * (1 - share) * (1 - 2 * share)
         columns.append(point)
     return np.stack(columns, axis=-1)
+
+
+def slope(levels: Array, objective: Objective) -> Array:
+    """Return by how much an objective's values change, at some of them, with a unit of its scale.
+
+    Args:
+        levels: N values.
+        objective: The objective.
+    """
+    if objective.scale == "log":
+        return np.maximum(levels, _SMALLEST)
+    if objective.scale == "logit":
+        share = np.clip(levels, _EDGE, 1 - _EDGE)
+        return np.asarray(share * (1 - share))
+    return np.ones_like(levels)

@@ -9,7 +9,7 @@ from ray import cloudpickle, tune
 
 from sweeps.execution.callback import SweepCallback
 from sweeps.spec import Workload
-from sweeps.store import Store, TrialState
+from sweeps.store import Purpose, Store, TrialState
 
 __all__ = ["Recorder"]
 
@@ -80,7 +80,12 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
             control=trial.config["control"],
             last_epoch=self._workload.last_epoch(config),
         )
-        self._store.add_replicate(self._sweep, trial.config["number"], seed=trial.config["seed"])
+        self._store.add_replicate(
+            self._sweep,
+            trial.config["number"],
+            seed=trial.config["seed"],
+            purpose=Purpose(trial.config["purpose"]),
+        )
 
     def _finish(self, trial: Any, state: TrialState, reason: str | None = None) -> None:
         """Record how a run ended; a trial ends as its first run does."""

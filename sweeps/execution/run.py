@@ -21,7 +21,7 @@ from sweeps.execution.searcher import StudySearcher
 from sweeps.execution.slots import Slots
 from sweeps.execution.trainable import TrialTrainable
 from sweeps.home import Home
-from sweeps.results import RankedTrials, ranked_trials, write_front
+from sweeps.results import RankedTrials, picked_first, ranked_trials, write_front
 from sweeps.search import study_of
 from sweeps.spec import Cache, Data, SweepSpec
 from sweeps.store import Store, SweepState, TrialState
@@ -164,7 +164,7 @@ def _tune(
     slots: Slots,
 ) -> None:
     """Score the baselines, then run the trials."""
-    study = study_of(spec)
+    study = study_of(spec, chosen=lambda: picked_first(ranked_trials(store, spec.name)))
     running = RunningSweep(
         name=spec.name,
         store=store,

@@ -2,13 +2,16 @@ from .documents import status_document, sweep_document
 from .final_values import SPLIT, final_measurements, finished_trials
 from .front_files import front_document, write_front
 from .hypervolumes import hypervolume_curve
+from .pairs import Pair, pairs_of
+from .picking import KNEE, pick_trial, picked_first, picks, unproven
 from .ranking import RankedTrial, RankedTrials, rank_trials, ranked_trials
-from .tuned_margins import KNEE, export_margins, pick_trial, picks, write_margins
+from .tuned_margins import export_margins, write_margins
 from .verdict import accuracy_of, certainty, undertrained
 
 __all__ = [
     "KNEE",
     "SPLIT",
+    "Pair",
     "RankedTrial",
     "RankedTrials",
     "accuracy_of",
@@ -18,13 +21,16 @@ __all__ = [
     "finished_trials",
     "front_document",
     "hypervolume_curve",
+    "pairs_of",
     "pick_trial",
+    "picked_first",
     "picks",
     "rank_trials",
     "ranked_trials",
     "status_document",
     "sweep_document",
     "undertrained",
+    "unproven",
     "write_front",
     "write_margins",
 ]

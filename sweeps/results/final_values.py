@@ -8,10 +8,10 @@ from statistics import fmean
 from typing import Final
 
 from objectives import Objective
-from sweeps.store import MeasurementRecord, TrialRecord, TrialState
+from sweeps.store import MeasurementRecord, Purpose, TrialRecord, TrialState
 from trainer import Split
 
-__all__ = ["SPLIT", "final_measurements", "finished_trials"]
+__all__ = ["SPLIT", "final_measurements", "finished_trials", "mean_metrics"]
 
 SPLIT: Final[Split] = "validation"
 
@@ -21,9 +21,12 @@ def finished_trials(
     trials: Iterable[TrialRecord],
     measurements: Iterable[MeasurementRecord],
 ) -> list[tuple[TrialRecord, Mapping[str, float]]]:
-    """Return the COMPLETE trials that have a value for each objective, first finished first."""
+    """Return the COMPLETE trials that have a value for each objective, first finished first.
+
+    What was measured only to report on them does not count.
+    """
     final = final_measurements(measurements)
-    values = {number: _mean(held) for number, held in final.items()}
+    values = {number: mean_metrics(held) for number, held in final.items()}
     names = [objective.name for objective in objectives]
     finished = [
         (trial, values[trial.number])
@@ -36,11 +39,20 @@ def finished_trials(
 
 def final_measurements(
     measurements: Iterable[MeasurementRecord],
+    *,
+    purpose: Purpose | None = Purpose.SEARCH,
+    split: Split = SPLIT,
 ) -> dict[int, tuple[MeasurementRecord, ...]]:
-    """Return those of each trial at its highest validation epoch, one for each seed, by number."""
+    """Return those of each trial at its highest epoch, one for each seed, by number.
+
+    Args:
+        measurements: Of a sweep.
+        purpose: Of the runs that count; None: all do.
+        split: Whose classes they were scored on.
+    """
     last: dict[int, tuple[MeasurementRecord, ...]] = {}
     for measurement in measurements:
-        if measurement.split != SPLIT:
+        if measurement.split != split or purpose not in (None, measurement.purpose):
             continue
         held = last.get(measurement.number, ())
         if not held or measurement.epoch > held[0].epoch:
@@ -50,7 +62,8 @@ def final_measurements(
     return last
 
 
-def _mean(measurements: Sequence[MeasurementRecord]) -> dict[str, float]:
+def mean_metrics(measurements: Sequence[MeasurementRecord]) -> dict[str, float]:
+    """Return the mean of each metric over the measurements that have it."""
     names = dict.fromkeys(name for m in measurements for name in m.metrics)
     return {
         name: fmean(m.metrics[name] for m in measurements if name in m.metrics) for name in names

@@ -3,21 +3,33 @@
 import csv
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from sweeps.files import write_whole
 from sweeps.results.final_values import SPLIT
+from sweeps.results.pairs import Pair
+from sweeps.results.picking import unproven
 from sweeps.results.ranking import RankedTrial, RankedTrials
 from sweeps.results.verdict import certainty, undertrained
 
 __all__ = ["front_document", "write_front"]
 
-_COLUMNS: Final = ("number", "control", "rank", "chance", "runs", "hypervolume_contribution")
+_COLUMNS: Final = (
+    "number",
+    "control",
+    "default",
+    "rank",
+    "chance",
+    "runs",
+    "hypervolume_contribution",
+)
 
 
 def front_document(ranked: RankedTrials) -> dict[str, Any]:
     """Return ranked trials as plain JSON data: the contents of ``front.json``."""
+    knee = ranked.knee_trial
     return {
         "sweep": ranked.sweep,
         "split": SPLIT,
@@ -29,6 +41,8 @@ def front_document(ranked: RankedTrials) -> dict[str, Any]:
         "told_from_noise": ranked.told_from_noise,
         "certainty": certainty(ranked),
         "knee": ranked.knee,
+        "limits": dict(ranked.limits),
+        "unproven": knee and unproven(ranked, knee),
         "undertrained": undertrained(ranked),
         "baselines": [
             {"name": b.name, "label": b.label, "fields": dict(b.fields)}
@@ -41,6 +55,7 @@ def front_document(ranked: RankedTrials) -> dict[str, Any]:
             | {"intervals": {name: list(ends) for name, ends in trial.intervals.items()}}
             | {"sampled": dict(trial.sampled)}
             | {"config": dict(trial.config)}
+            | {"pairs": [_pair_document(p) for p in ranked.pairs.get(trial.number, ())]}
             for trial in ranked.trials
         ],
     }
@@ -66,6 +81,12 @@ def write_front(ranked: RankedTrials, folder: Path) -> tuple[Path, ...]:
     for name, content in contents.items():
         write_whole(folder / name, content)
     return tuple(folder / name for name in contents)
+
+
+def _pair_document(pair: Pair) -> dict[str, Any]:
+    """Return a pair as plain JSON data."""
+    document = asdict(pair)
+    return {**document, "seeds": list(pair.seeds)}
 
 
 def _front_csv(ranked: RankedTrials) -> str:

@@ -4,12 +4,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from objectives import Objective, front_ranks, hypervolume, hypervolume_contributions, knee
+from objectives import (
+    InputError,
+    Objective,
+    front_ranks,
+    hypervolume,
+    hypervolume_contributions,
+    knee,
+)
 from sweeps.results.confidence import confidence_in
 from sweeps.results.final_values import SPLIT, final_measurements, finished_trials
+from sweeps.results.limits import default_limits, keeps
+from sweeps.results.pairs import Pair, pairs_of
+from sweeps.spec import Workload, workload_of
 from sweeps.store import BaselineRecord, MeasurementRecord, Store, TrialRecord
 
-__all__ = ["RankedTrial", "RankedTrials", "rank_trials", "ranked_trials"]
+__all__ = ["RankedTrial", "RankedTrials", "knee_of", "rank_trials", "ranked_trials"]
 
 
 # A member is rather on the front than not.
@@ -23,6 +33,7 @@ class RankedTrial:
     Attributes:
         number: The trial's number.
         control: Whether it is a control.
+        default: Whether what is judged has its published values in it.
         rank: 0 on the front: rather there than not, or where noise is unknown not dominated; then
             by non-dominated sorting of the others.
         hypervolume_contribution: Area that this trial alone dominates.
@@ -48,6 +59,7 @@ class RankedTrial:
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     chance: float | None = None
     runs: int = 1
+    default: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +72,11 @@ class RankedTrials:
         trials: All finished trials, by rank, then the best first objective first.
         hypervolume: Area that they dominate, up to the objectives' reference values; of estimates
             the mean over what they may be.
-        knee: Number of the trial that is the best compromise; None without a trial.
+        knee: Number of the best compromise of the front among what keeps the limits; None where
+            nothing does.
         baselines: What was scored on the same classes without training, or failed to be.
+        pairs: By number, what trials of the front are held against under fresh seeds.
+        limits: By objective, how bad a pick may be (`sweeps.results.limits`).
     """
 
     sweep: str
@@ -70,6 +85,8 @@ class RankedTrials:
     hypervolume: float
     knee: int | None
     baselines: tuple[BaselineRecord, ...] = ()
+    pairs: Mapping[int, tuple[Pair, ...]] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def front(self) -> tuple[RankedTrial, ...]:
@@ -78,7 +95,7 @@ class RankedTrials:
 
     @property
     def knee_trial(self) -> RankedTrial | None:
-        """The knee; None without a trial."""
+        """The knee; None where there is none."""
         return next((trial for trial in self.trials if trial.number == self.knee), None)
 
     @property
@@ -98,8 +115,21 @@ def rank_trials(
     trials: Iterable[TrialRecord],
     measurements: Iterable[MeasurementRecord],
     baselines: Iterable[BaselineRecord] = (),
+    *,
+    workload: Workload | None = None,
 ) -> RankedTrials:
-    """Rank the COMPLETE trials; those without a value for both objectives are left out."""
+    """Rank the COMPLETE trials; those without a value for both objectives are left out.
+
+    Args:
+        sweep: Name of the sweep.
+        objectives: The two objectives.
+        trials: Its trials.
+        measurements: What they measured; of runs that only report, the pairs are made.
+        baselines: Its baselines.
+        workload: Says what trials are held against; None: nothing.
+    """
+    rule = workload.rules.control if workload else None
+    trials = tuple(trials)
     finished = finished_trials(objectives, trials, measurements := tuple(measurements))
     final = final_measurements(measurements)
     held = [final[trial.number] for trial, _ in finished]
@@ -121,6 +151,7 @@ def rank_trials(
             intervals=confidence.intervals[place] if confidence else {},
             chance=chances[place] if chances else None,
             runs=len(held[place]),
+            default=rule is not None and rule.is_default(trial.config),
         )
         for place, ((trial, measured), rank, contribution) in enumerate(
             zip(
@@ -132,21 +163,35 @@ def rank_trials(
         )
     ]
     first = objectives[0]
+    limits = default_limits(objectives, [each.values for each in ranked if each.control])
     return RankedTrials(
         sweep=sweep,
         objectives=objectives,
         trials=tuple(sorted(ranked, key=lambda t: (t.rank, first.sign * t.values[first.name]))),
         hypervolume=confidence.hypervolume if confidence else hypervolume(points, objectives),
-        knee=_knee([trial for trial in ranked if trial.rank == 0], objectives),
+        knee=knee_of([trial for trial in ranked if trial.rank == 0], objectives, limits),
         baselines=tuple(each for each in baselines if each.split == SPLIT),
+        pairs=pairs_of(
+            trials,
+            measurements,
+            rule=rule,
+            objectives=workload.objectives.values() if workload else (),
+        ),
+        limits=limits,
     )
 
 
-def _knee(front: Sequence[RankedTrial], objectives: tuple[Objective, Objective]) -> int | None:
-    if not front:
+def knee_of(
+    front: Sequence[RankedTrial],
+    objectives: tuple[Objective, Objective],
+    limits: Mapping[str, float],
+) -> int | None:
+    """Return the number of the best compromise among the trials that keep the limits, or None."""
+    kept = [trial for trial in front if keeps(trial.values, objectives, limits)]
+    if not kept:
         return None
-    points = [[trial.values[each.name] for each in objectives] for trial in front]
-    return front[knee(points, objectives)].number
+    points = [[trial.values[each.name] for each in objectives] for trial in kept]
+    return kept[knee(points, objectives)].number
 
 
 def _ranks(
@@ -173,6 +218,20 @@ def ranked_trials(store: Store, sweep: str) -> RankedTrials:
     Raises:
         InputError: There is no sweep of that name.
     """
-    objectives = store.sweep(sweep).objectives
-    measurements, baselines = store.measurements(sweep), store.baselines(sweep)
-    return rank_trials(sweep, objectives, store.trials(sweep), measurements, baselines)
+    record = store.sweep(sweep)
+    return rank_trials(
+        sweep,
+        record.objectives,
+        store.trials(sweep),
+        store.measurements(sweep),
+        store.baselines(sweep),
+        workload=_workload_of(record.spec),
+    )
+
+
+def _workload_of(spec: Mapping[str, Any]) -> Workload | None:
+    """Return the workload, or None where it is not installed here: a front can be seen without."""
+    try:
+        return workload_of(spec)
+    except InputError:
+        return None

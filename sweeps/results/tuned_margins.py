@@ -1,71 +1,52 @@
-"""Tuned margins of a front: the choice of a trial, and the file that is made of it."""
+"""Tuned margins of a front: the file that is made of a picked trial."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
-from objectives import InputError, Objective
+from objectives import InputError
 from sweeps.files import write_whole
 from sweeps.results.final_values import SPLIT, final_measurements
-from sweeps.results.ranking import RankedTrial, RankedTrials, ranked_trials
-from sweeps.spec import ControlTrial, PickedTrial, Workload, workload_of
+from sweeps.results.pairs import Pair
+from sweeps.results.picking import KNEE, pick_trial, unproven
+from sweeps.results.ranking import RankedTrials, ranked_trials
+from sweeps.spec import PickedTrial, Reference, workload_of
 from sweeps.store import MeasurementRecord, Store, SweepRecord
 
-__all__ = ["KNEE", "export_margins", "margins_of", "pick_trial", "picks", "write_margins"]
-
-KNEE: Final = "knee"
+__all__ = ["export_margins", "margins_of", "write_margins"]
 
 
-def picks(objectives: tuple[Objective, Objective]) -> tuple[str, ...]:
-    """Return what can be picked: the knee, or the best of an objective by its aspect or name."""
-    names = [name for objective in objectives for name in (objective.aspect, objective.name)]
-    return (KNEE, *dict.fromkeys(names))
-
-
-def pick_trial(ranked: RankedTrials, pick: str) -> RankedTrial:
-    """Return the trial that a pick means: of the front, or any completed one by its number.
-
-    Raises:
-        InputError: The pick is unknown, or no trial has finished.
-    """
-    if not ranked.front:
-        raise InputError(f"{ranked.sweep}: no trial has completed, so there is nothing to export")
-    if pick.isdigit():
-        chosen = next((trial for trial in ranked.trials if trial.number == int(pick)), None)
-        if chosen is None:
-            raise InputError(f"trial {pick} of {ranked.sweep} has not completed", field="pick")
-        return chosen
-    if pick == KNEE:
-        return next(trial for trial in ranked.front if trial.number == ranked.knee)
-    for objective in ranked.objectives:
-        if pick in (objective.aspect, objective.name):
-            # On a front the best of one objective is one trial, or several equal ones.
-            return min(
-                ranked.front, key=lambda trial: objective.sign * trial.values[objective.name]
-            )
-    known = ", ".join(picks(ranked.objectives))
-    raise InputError(f"{pick!r} is not one of {known}, nor a trial's number", field="pick")
-
-
-def export_margins(store: Store, sweep: str, *, pick: str = KNEE) -> BaseModel:
+def export_margins(
+    store: Store,
+    sweep: str,
+    *,
+    pick: str = KNEE,
+    limits: Mapping[str, float] | None = None,
+    force: bool = False,
+) -> BaseModel:
     """Gather all that a training script needs of one trial of a sweep.
 
     Args:
         store: The record.
         sweep: Name of the sweep.
         pick: As `pick_trial`.
+        limits: As `pick_trial`.
+        force: Whether to export, marked, what noise explains as well.
 
     Returns:
         The export of the sweep's workload: for metric learning a `trainer.TunedMargins`.
 
     Raises:
-        InputError: As `pick_trial`, there is no such sweep, or its workload exports nothing.
+        InputError: As `pick_trial`, there is no such sweep, its workload exports nothing, or noise
+            explains what the pick gains (`unproven`).
     """
     ranked, measurements = ranked_trials(store, sweep), store.measurements(sweep)
-    return margins_of(store.sweep(sweep), ranked, measurements, pick=pick)
+    record, limits = store.sweep(sweep), limits or {}
+    return margins_of(record, ranked, measurements, pick=pick, limits=limits, force=force)
 
 
 def margins_of(
@@ -74,6 +55,8 @@ def margins_of(
     measurements: Iterable[MeasurementRecord],
     *,
     pick: str,
+    limits: Mapping[str, float] = MappingProxyType({}),
+    force: bool = False,
 ) -> BaseModel:
     """Return the export of a picked trial, from what `export_margins` reads.
 
@@ -83,8 +66,13 @@ def margins_of(
     workload = workload_of(sweep.spec)
     if workload.export is None:
         raise InputError(f"{sweep.name}: its workload exports nothing")
-    chosen = pick_trial(ranked, pick)
-    final = final_measurements(measurements)[chosen.number]
+    chosen = pick_trial(ranked, pick, limits=limits)
+    doubt = unproven(ranked, chosen)
+    if doubt and not force:
+        raise InputError(
+            f"{sweep.name}: {doubt}; with force it is exported all the same", field=("force",)
+        )
+    held = final_measurements(measurements)[chosen.number]
     picked = PickedTrial(
         sweep=sweep.name,
         number=chosen.number,
@@ -92,9 +80,11 @@ def margins_of(
         config=chosen.config,
         metrics=dict(chosen.values),
         split=SPLIT,
-        epoch=final[0].epoch,
-        seeds=tuple(measurement.seed for measurement in final),
-        control=_control(ranked, chosen, workload),
+        epoch=held[0].epoch,
+        seeds=tuple(measurement.seed for measurement in held),
+        intervals=dict(chosen.intervals),
+        references={pair.role: _reference(pair) for pair in ranked.pairs.get(chosen.number, ())},
+        unproven=doubt,
         spec=sweep.spec,
         provenance=_provenance(sweep, ranked),
     )
@@ -114,26 +104,15 @@ def write_margins(margins: BaseModel, path: Path) -> None:
         raise InputError(f"cannot be written ({error.strerror})", file=path) from None
 
 
-def _control(ranked: RankedTrials, chosen: RankedTrial, workload: Workload) -> ControlTrial | None:
-    """Return the control of the same kind; its other fields may differ."""
-    rule = workload.rules.control
-    if rule is None:
-        return None
-    kind = rule.each
-    same = (c for c in ranked.controls if kind is None or c.config[kind] == chosen.config[kind])
-    control = next(same, None)
-    if control is None:
-        return None
-    names = [objective.name for objective in ranked.objectives]
-    return ControlTrial(
-        number=control.number,
-        config=control.config,
-        metrics=dict(control.values),
-        difference={name: chosen.values[name] - control.values[name] for name in names},
-        differs_in={
-            name: {"tuned": value, "control": control.config[name]}
-            for name, value in chosen.config.items()
-            if name not in rule.left_out and value != control.config[name]
+def _reference(pair: Pair) -> Reference:
+    return Reference(
+        number=pair.number,
+        seeds=pair.seeds,
+        split=SPLIT,
+        metrics=pair.others,
+        tuned=pair.metrics,
+        difference={
+            name: (each.value, each.low, each.high) for name, each in pair.differences.items()
         },
     )
 

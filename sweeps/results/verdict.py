@@ -24,12 +24,12 @@ def undertrained(ranked: RankedTrials) -> str | None:
     """
     accuracy, knee = accuracy_of(ranked), ranked.knee_trial
     held = [each for each in ranked.baselines if each.metrics is not None]
-    if accuracy is None or knee is None or not held:
+    if accuracy is None or not ranked.trials or not held:
         return None
     best = max(ranked.trials, key=lambda trial: trial.values[accuracy.name])
     bar = max(held, key=lambda each: _value(each, accuracy))
     [other] = [each for each in ranked.objectives if each is not accuracy]
-    for trial, whose in ((best, "no trial beats"), (knee, "the knee does not beat")):
+    for trial, whose in ((best, "no trial beats"), (knee or best, "the knee does not beat")):
         mine, its = trial.values[accuracy.name], _value(bar, accuracy)
         if mine <= its:
             return (

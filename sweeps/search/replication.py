@@ -1,7 +1,7 @@
 """Replication of trials: which configuration is trained next, and under which seed."""
 
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,6 +10,7 @@ import numpy as np
 from objectives import Objective
 from sweeps.estimates import Array, Posterior, posterior_of, scaled, unscaled
 from sweeps.search.allocation import worth_of_one_more
+from sweeps.search.reports import Reports
 from sweeps.search.samplers import make_sampler
 from sweeps.search.study import Study, Suggestion
 from sweeps.spec import Seeds, SweepSpec
@@ -34,6 +35,7 @@ class ReplicatedStudy:
         objectives: Names, directions and scales of the two values.
         seeds: Seeds of each configuration, or ``auto``.
         replicates: With ``auto``, how many runs come on top of one for each configuration.
+        reports: Plans what comes last, when all that was searched has ended; None: nothing does.
 
     Attributes:
         configurations: Number of configurations.
@@ -47,6 +49,7 @@ class ReplicatedStudy:
         *,
         seeds: Seeds = 1,
         replicates: int = 0,
+        reports: Reports | None = None,
     ) -> None:
         self._study = study
         self._objectives = tuple(objectives)
@@ -58,12 +61,19 @@ class ReplicatedStudy:
         self._running: Counter[int] = Counter()
         self._values: dict[int, list[Array]] = {}
         self._queue: deque[int] = deque()
+        self._reports = reports
+        self._reporting: deque[Suggestion] | None = None if reports else deque()
         self.configurations = study.total
         self.total = study.total * (1 if seeds == "auto" else seeds) + self._left
+        self.total += reports.runs if reports else 0
 
     @property
     def done(self) -> bool:
         """Whether `ask` will never again have a run, whatever is told."""
+        return self._searched and not self._reporting and self._reporting is not None
+
+    @property
+    def _searched(self) -> bool:
         if self._study.left or self._queue or self._running:
             return False
         return not (self._left and self._values)
@@ -79,7 +89,7 @@ class ReplicatedStudy:
             return self._begin(self._queue.popleft())
         number = self._most_telling() if self._left and self._values else None
         if number is None:
-            return None
+            return self._report()
         self._left -= 1
         return self._begin(number)
 
@@ -90,6 +100,8 @@ class ReplicatedStudy:
             number: Of the suggestion.
             metrics: What it scored; None if it failed.
         """
+        if self._reports and self._reporting is not None:
+            return  # the search is over, and what reports decides nothing
         self._running -= Counter([number])
         values = [(metrics or {}).get(each.name, np.nan) for each in self._objectives]
         first = self._started[number] == 1
@@ -99,6 +111,12 @@ class ReplicatedStudy:
                 self._queue.extend([number] * self._further(number))
         if not self._running[number] and number not in self._queue:
             self._study.tell(number, self._told(number))
+
+    def _report(self) -> Suggestion | None:
+        """Return the next run that reports on what was chosen."""
+        if self._reports and self._reporting is None and self._searched:
+            self._reporting = deque(self._reports.plan(self._suggested))
+        return self._reporting.popleft() if self._reporting else None
 
     def _begin(self, number: int) -> Suggestion:
         suggestion = self._suggested[number]
@@ -153,8 +171,16 @@ class ReplicatedStudy:
         return {each.name: float(v) for each, v in zip(self._objectives, values, strict=True)}
 
 
-def study_of(spec: SweepSpec) -> ReplicatedStudy:
-    """Return the study that a spec describes, of which nothing has been asked."""
+def study_of(
+    spec: SweepSpec, *, chosen: Callable[[], Sequence[int]] = lambda: ()
+) -> ReplicatedStudy:
+    """Return the study that a spec describes, of which nothing has been asked.
+
+    Args:
+        spec: The sweep.
+        chosen: Says at the end of the search which configurations it chose, by number, the most
+            important first: fresh seeds report on these.
+    """
     budget, objectives = spec.budget, spec.objective_records()
     study = Study(
         spec.search_space(),
@@ -163,4 +189,11 @@ def study_of(spec: SweepSpec) -> ReplicatedStudy:
         sampler=make_sampler(spec.sampler, seed=spec.seed),
     )
     replicates = budget.trials if budget.replicates is None else budget.replicates
-    return ReplicatedStudy(study, objectives, seeds=spec.seeds, replicates=replicates)
+    reports = Reports(spec.kind.rules.control, chosen, runs=budget.reports)
+    return ReplicatedStudy(
+        study,
+        objectives,
+        seeds=spec.seeds,
+        replicates=replicates,
+        reports=reports if spec.seeds == "auto" and reports.runs else None,
+    )

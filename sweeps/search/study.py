@@ -1,7 +1,8 @@
-"""Study of a sweep: Optuna's ask and tell over two objectives, the controls first."""
+"""Study of a sweep: Optuna's ask and tell over two objectives, controls and defaults first."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
 from objectives import Objective
-from sweeps.spec import SearchSpace
+from sweeps.spec import Opening, SearchSpace
 
 __all__ = ["Study", "Suggestion"]
 
@@ -25,6 +26,8 @@ class Suggestion:
         config: The whole configuration, as plain data; its own seed is that of its first run.
         sampled: The part of it that the space sampled.
         control: Whether it is a control.
+        purpose: What its measurements may decide: ``SEARCH``, ``REPORT`` or ``CONFIRM``, as
+            `sweeps.store.Purpose`.
     """
 
     number: int
@@ -32,12 +35,15 @@ class Suggestion:
     config: Mapping[str, Any]
     sampled: Mapping[str, Any]
     control: bool
+    purpose: str = "SEARCH"
 
 
 class Study:
-    """Suggests the controls first, then what the sampler asks for, until the budget is spent.
+    """Suggests the openings first, then what the sampler asks for, until the budget is spent.
 
-    Controls lie outside the space, so the sampler is not told of them.
+    The openings are, for each control, itself, the default and the centre of the space. Controls
+    come on top of the budget, and lie outside the space: of them, and of a default that does, the
+    sampler is not told.
 
     Args:
         space: What is sampled.
@@ -59,8 +65,10 @@ class Study:
     ) -> None:
         self._space = space
         self._objectives = tuple(objectives)
-        self._left = trials
-        self._controls = space.controls()
+        openings = space.openings()
+        self._openings = deque(_within(openings, trials))
+        controls = sum(opening.role == "control" for opening in self._openings)
+        self._left = trials - (len(self._openings) - controls)
         self._number = 0
         self._pending: dict[int, optuna.Trial] = {}
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -76,16 +84,20 @@ class Study:
     @property
     def left(self) -> int:
         """Number of suggestions to be made."""
-        return len(self._controls) + self._left
+        return len(self._openings) + self._left
 
     def ask(self) -> Suggestion | None:
         """Return the next suggestion; None when the budget is spent."""
-        if self._controls:
-            sampled, config = self._controls.pop(0)
+        sampled: Mapping[str, Any]
+        if self._openings:
+            opening = self._openings.popleft()
+            sampled, config = opening.sampled, opening.config
+            if opening.drawn is not None:
+                self.study.enqueue_trial(dict(opening.drawn))
+                self._space.suggest(self._asked())
         elif self._left:
             self._left -= 1
-            trial = self._pending[self._number] = self.study.ask()
-            sampled = self._space.suggest(trial)
+            sampled = self._space.suggest(self._asked())
             config = self._space.config(sampled)
         else:
             return None
@@ -98,6 +110,11 @@ class Study:
             sampled=sampled,
             control=self._space.is_control(config),
         )
+
+    def _asked(self) -> optuna.Trial:
+        """Ask Optuna for a trial, of which `tell` will tell it."""
+        self._pending[self._number] = self.study.ask()
+        return self._pending[self._number]
 
     def tell(self, number: int, metrics: Mapping[str, float] | None) -> None:
         """Tell how a trial ended: COMPLETE with both values, or FAIL; a second time is no news.
@@ -114,3 +131,13 @@ class Study:
             self.study.tell(trial, state=TrialState.FAIL)
         else:
             self.study.tell(trial, values)
+
+
+def _within(openings: Sequence[Opening], trials: int) -> Iterator[Opening]:
+    """Yield the controls, and of the other openings as many as there are trials."""
+    for opening in openings:
+        if opening.role != "control":
+            if not trials:
+                continue
+            trials -= 1
+        yield opening

@@ -2,7 +2,7 @@
 
 from sweeps.spec.baselines import Baseline, PlannedBaseline, planned_baselines
 from sweeps.spec.cache import Cache
-from sweeps.spec.controls import ControlRule
+from sweeps.spec.controls import ControlRule, Opening
 from sweeps.spec.data import Data
 from sweeps.spec.forecast import Forecast
 from sweeps.spec.memory import MemoryDemand
@@ -12,8 +12,8 @@ from sweeps.spec.space import SearchSpace
 from sweeps.spec.space_rules import SpaceRules
 from sweeps.spec.spec import SweepSpec, load_spec, rename
 from sweeps.spec.workload import (
-    ControlTrial,
     PickedTrial,
+    Reference,
     Run,
     Workload,
 )
@@ -26,14 +26,15 @@ __all__ = [
     "Cache",
     "Choices",
     "ControlRule",
-    "ControlTrial",
     "Data",
     "Forecast",
     "MemoryDemand",
+    "Opening",
     "Parameter",
     "PickedTrial",
     "PlannedBaseline",
     "Range",
+    "Reference",
     "Resources",
     "Run",
     "Scalar",

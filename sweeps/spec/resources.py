@@ -19,14 +19,19 @@ class Budget(StrictModel):
     """Number of trials, and how many of them at a time.
 
     Attributes:
-        trials: Sampled trials; the controls come on top.
+        trials: Sampled trials, the paper's default and the centre of the space for each control
+            among them; the controls come on top.
         replicates: With ``seeds: auto``, training runs under further seeds, which go where they
             tell most about the front; as many as there are trials if None.
+        reports: With ``seeds: auto``, training runs at most under fresh seeds, when the search is
+            over: of the picks, and then the other members of the front, each with its control and
+            the paper's default.
         max_concurrent: Most trials at a time; as many as the resources allow if None.
     """
 
     trials: Annotated[int, Field(ge=1)]
     replicates: Annotated[int, Field(ge=0)] | None = None
+    reports: Annotated[int, Field(ge=0)] = 18
     max_concurrent: Annotated[int, Field(ge=1)] | None = None
 
 

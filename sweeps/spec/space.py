@@ -1,13 +1,14 @@
 """Search space of a sweep: a sampler of configurations, each of them valid."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
 from objectives import InputError
-from sweeps.spec.controls import Centre, ControlRule
+from sweeps.spec.controls import Centre, ControlRule, Opening
 from sweeps.spec.field_order import FieldOrder
 from sweeps.spec.field_types import check_conditions, typed_parameter, typed_value
 from sweeps.spec.parameters import Choices, Range, Scalar, Suggest
@@ -91,6 +92,55 @@ class SearchSpace:
         parameter = self._parameters.get(rule.each)
         kinds = parameter.ends if parameter else (self._defaults[rule.each],)
         return [self._control(rule, {rule.each: kind}) for kind in kinds]
+
+    def openings(self) -> list[Opening]:
+        """Return what a sweep begins with: for each control itself, the default and the centre.
+
+        What would train alike comes once.
+        """
+        rule = self._rules.control
+        if rule is None:
+            return []
+        found: dict[Any, Opening] = {}
+        for sampled, config in self.controls():
+            plain = config.model_dump()
+            base = {name: plain[name] for name in plain if name not in rule.judged}
+            openings = [Opening(role="control", sampled=sampled, config=config)]
+            if rule.default:
+                openings.append(self._opening("default", {**base, **rule.default}, rule.default))
+            openings.append(self._opening("centre", base, {}))
+            for opening in openings:
+                found.setdefault(rule.key(opening.config.model_dump()), opening)
+        return list(found.values())
+
+    def _opening(
+        self,
+        role: Literal["default", "centre"],
+        values: Mapping[str, Any],
+        exact: Mapping[str, Scalar],
+    ) -> Opening:
+        """Return the configuration nearest to some values, but for those that are to be exact."""
+        centre = Centre({**values, **self._shares(values)})
+        near = self.suggest(centre)
+        config = self._model.model_validate({**self._fixed, **near, **exact})
+        plain = config.model_dump()
+        held = self.config(near).model_dump()
+        inside = all(_alike(plain[name], held[name]) for name in plain)
+        sampled = {name: plain[name] for name in near}
+        return Opening(
+            role=role, sampled=sampled, config=config, drawn=centre.picked if inside else None
+        )
+
+    def _shares(self, values: Mapping[str, Any]) -> dict[str, float]:
+        """Return the shares that stand for the values of fields that keep above a lower one."""
+        shares: dict[str, float] = {}
+        for name, parameter in self._parameters.items():
+            floor = self._order.floor(name, values) if name in values else None
+            if floor is not None and isinstance(parameter, Range):
+                low = max(parameter.low, floor)
+                room = parameter.high - low
+                shares[f"{name}_share"] = (values[name] - low) / room if room > 0 else 0.0
+        return shares
 
     def variants(self, names: Sequence[str]) -> list[tuple[dict[str, Scalar], BaseModel]]:
         """Return each combination of the values of some fields, and a configuration that has it.
@@ -205,6 +255,13 @@ class SearchSpace:
         return trial.suggest_float(
             name, parameter.low, parameter.high, step=parameter.step, log=parameter.log
         )
+
+
+def _alike(value: object, other: object) -> bool:
+    """Whether two values are the same, up to rounding."""
+    if isinstance(value, float) and isinstance(other, float):
+        return math.isclose(value, other, abs_tol=1e-12)
+    return value == other
 
 
 def _defaults(model: type[BaseModel]) -> dict[str, Any]:

@@ -44,4 +44,4 @@ class SpaceRules:
         if self.control is None:
             return frozenset(ordered).union(self.together)
         each = {self.control.each} if self.control.each else set()
-        return self.control.left_out | ordered | each | {*self.together}
+        return self.control.judged | ordered | each | {*self.together}

@@ -20,9 +20,9 @@ from sweeps.spec.space_rules import SpaceRules
 from trainer import Measurement, Split
 
 __all__ = [
-    "ControlTrial",
     "PickedTrial",
     "Recipe",
+    "Reference",
     "Run",
     "Workload",
 ]
@@ -53,23 +53,25 @@ class Run(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ControlTrial:
-    """The control that a picked trial is held against.
+class Reference:
+    """Reference of a picked trial: alike in all but what is judged, under the same seeds.
 
     Attributes:
         number: Its number.
-        config: Its configuration, as plain JSON data.
-        metrics: What it scored.
-        difference: The picked trial's objectives minus the control's.
-        differs_in: Fields other than those that a control leaves out, with both values under
-            ``tuned`` and ``control``.
+        seeds: That both were trained under, and that chose neither.
+        split: Whose classes both were scored on.
+        metrics: What it scored, means over the seeds.
+        tuned: What the picked trial scored, means over the seeds.
+        difference: By metric, the picked trial's mean less its own, and the ends of the 95 %
+            interval of that; ends of None where nothing tells how noisy it is.
     """
 
     number: int
-    config: Mapping[str, Any]
+    seeds: tuple[int, ...]
+    split: Split
     metrics: Mapping[str, float]
-    difference: Mapping[str, float]
-    differs_in: Mapping[str, Mapping[str, Any]]
+    tuned: Mapping[str, float]
+    difference: Mapping[str, tuple[float, float | None, float | None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +87,11 @@ class PickedTrial:
         split: Whose classes it was scored on.
         epoch: The rung at which it was.
         seeds: Seeds of the training runs that were averaged.
-        control: Its control; None where there is none, or that failed.
+        intervals: Of the objectives the 95 % intervals of the estimates; none where noise is
+            unknown.
+        references: Under ``control`` and ``default``, what it is held against; none that has no
+            fresh seed in common with it.
+        unproven: Why it should not be exported, where it is all the same; else None.
         spec: The sweep's spec, as plain JSON data.
         provenance: Of the sweep, and where the trial stands in it.
     """
@@ -98,7 +104,9 @@ class PickedTrial:
     split: Split
     epoch: int
     seeds: tuple[int, ...]
-    control: ControlTrial | None
+    intervals: Mapping[str, tuple[float, float]]
+    references: Mapping[str, Reference]
+    unproven: str | None
     spec: Mapping[str, Any]
     provenance: Mapping[str, Any]
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, select
 
 from objectives import InputError, Objective
 from sweeps.store import schema
@@ -90,9 +90,12 @@ def read_measurements(
     connection: Connection, which: ColumnElement[bool]
 ) -> tuple[MeasurementRecord, ...]:
     """Return the measurements that fulfil the condition, by number, epoch, seed and split."""
-    columns = schema.measurements.c
+    columns, of = schema.measurements.c, schema.replicates.c
     order = (columns.number, columns.epoch, columns.seed, columns.split)
-    query = select(schema.measurements).where(which).order_by(*order)
+    same = [columns[key] == of[key] for key in ("sweep_id", "number", "seed")]
+    # A store that is older than replicates has measurements without one.
+    both = schema.measurements.outerjoin(schema.replicates, and_(*same))
+    query = select(schema.measurements, of.purpose).select_from(both).where(which).order_by(*order)
     return tuple(
         MeasurementRecord(
             number=row.number,
@@ -101,6 +104,7 @@ def read_measurements(
             split=row.split,
             metrics=row.metrics,
             recorded_at=row.recorded_at,
+            purpose=Purpose(row.purpose or Purpose.SEARCH),
         )
         for row in connection.execute(query)
     )

@@ -50,6 +50,8 @@ class Purpose(StrEnum):
     """They choose between configurations, and so are too good where they chose."""
     REPORT = "REPORT"
     """They only report on what was chosen without them."""
+    CONFIRM = "CONFIRM"
+    """They confirm on the test classes what was chosen, having trained on all others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +170,7 @@ class MeasurementRecord:
         split: ``validation`` or ``test``.
         metrics: Metric names and finite values.
         recorded_at: When it reached the driver, UTC.
+        purpose: What it may decide: that of its replicate.
     """
 
     number: int
@@ -176,6 +179,7 @@ class MeasurementRecord:
     split: Split
     metrics: Mapping[str, float]
     recorded_at: datetime
+    purpose: Purpose = Purpose.SEARCH
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from trainer import TrialConfig, build_loss, load_tuned_margins, read_tuned_marg
 from trainer.losses import tcm_loss
 
 TEXT = """\
-format: 1
+format: 2
 sweep: shoes
 trial: 17
 pick: knee
@@ -40,8 +40,13 @@ epoch: 30
 seeds: [0, 1, 2]
 control:
   trial: 0
+  seeds: [1000000, 1000001]
+  split: validation
   metrics: {recall_at_1: 0.92, opis: 0.0055}
-  difference: {recall_at_1: -0.01, opis: -0.0024}
+  tuned: {recall_at_1: 0.91, opis: 0.0031}
+  difference:
+    recall_at_1: {value: -0.01, low: -0.03, high: 0.01}
+    opis: {value: -0.0024, low: null, high: null}
 operating_point:
   distance: 1.02
   cosine_similarity: 0.4798
@@ -96,10 +101,20 @@ def test_a_file_is_read_and_written_back_alike(path: Path, tmp_path: Path) -> No
     assert margins.config.epochs == TrialConfig().epochs
     assert margins.seeds == (0, 1, 2)
     assert margins.control is not None
-    assert margins.control.difference["opis"] == -0.0024
+    assert margins.control.difference["opis"].value == -0.0024
     copy = tmp_path / "copy.yaml"
     copy.write_text(yaml.safe_dump(margins.model_dump(mode="json")), encoding="utf-8")
     assert read_tuned_margins(str(copy)) == margins
+
+
+def test_a_file_of_the_first_format_loses_its_unpaired_control(path: Path) -> None:
+    def as_it_was(raw: dict[str, Any]) -> None:
+        difference = {"recall_at_1": -0.01, "opis": -0.0024}
+        raw.update(format=1, control={"trial": 0, "metrics": {}, "difference": difference})
+
+    margins = read_tuned_margins(rewrite(path, as_it_was))
+    assert (margins.format, margins.control, margins.default) == (2, None, None)
+    assert margins.margin_positive == 0.85
 
 
 def test_a_failed_control_may_be_absent(path: Path) -> None:
@@ -165,7 +180,7 @@ def test_ten_steps_of_plain_pytorch_lower_it(path: Path, name: str) -> None:
         (("operating_point",), {"distance": "far"}, r"operating_point\.distance: .*number"),
         (("config",), {"margin_negative": 0.9}, r"config: margin_positive \(0\.85\) must be"),
         (("data",), {"train_classes": 0}, r"data\.train_classes: must be 1 or more, not 0"),
-        ((), {"format": 2}, "format: must be 1, not 2"),
+        ((), {"format": 3}, "format: must be 2, not 3"),
     ],
 )
 def test_a_fault_is_named_with_its_file_and_field(

@@ -20,11 +20,35 @@ def export(
             "name or aspect (recall, consistency), or any completed one by its number."
         ),
     ] = "knee",
+    floor: Annotated[
+        float | None,
+        typer.Option(
+            "--recall-floor",
+            metavar="X",
+            help="Least value of the objective that is to be maximised; by default what the best "
+            "control has, less the objective's tolerance (Recall@1: 0.01).",
+        ),
+    ] = None,
+    ceiling: Annotated[
+        float | None,
+        typer.Option(
+            "--opis-ceiling",
+            metavar="X",
+            help="Greatest value of the objective that is to be minimised.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Export what noise explains, too; the file says so under `unproven`."
+        ),
+    ] = False,
     home: HomeOption = DEFAULT_HOME,
     store: StoreOption = None,
 ) -> None:
     """Export tuned margins; `trainer.load_tuned_margins(FILE)` makes a loss of them."""
-    from sweeps.cli.exports import export_trial
+    from sweeps.cli.exports import export_trial, pick_limits
 
     with stored(home, store) as opened:
-        export_trial(opened, name, output, pick=pick)
+        limits = pick_limits(opened, name, floor=floor, ceiling=ceiling)
+        export_trial(opened, name, output, pick=pick, limits=limits, force=force)

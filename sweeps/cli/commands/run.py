@@ -142,15 +142,14 @@ def _show_finished(
     export: Path | None,
 ) -> None:
     """Show the front, export its knee, and say where to browse."""
-    from sweeps.cli.exports import export_trial
+    from sweeps.cli.exports import export_finished
     from sweeps.cli.hints import ui_hint
     from sweeps.cli.output import show_finished
-    from sweeps.results import KNEE
 
     show_finished(finished)
     if export is not None and finished.ranked.front:
         with stored(home, store) as opened:
-            export_trial(opened, finished.ranked.sweep, export, pick=KNEE)
+            export_finished(opened, finished.ranked.sweep, export)
     print_line(f"\nBrowse it in MLflow:  {ui_hint(home, tracking_uri)}", style="bold")
 
 

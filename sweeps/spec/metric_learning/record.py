@@ -15,7 +15,7 @@ from sweeps.spec.metric_learning.plan import plan
 from sweeps.spec.metric_learning.recipes import recipe_fields
 from sweeps.spec.resources import Resources
 from sweeps.spec.space_rules import SpaceRules
-from sweeps.spec.workload import ControlTrial, PickedTrial, Run, Workload
+from sweeps.spec.workload import PickedTrial, Reference, Run, Workload
 from trainer import (
     ORDERED_FIELDS,
     RECIPES,
@@ -23,6 +23,7 @@ from trainer import (
     TCM_WEIGHTS,
     Comparison,
     DataConfig,
+    Difference,
     OperatingPoint,
     TrialConfig,
     TunedData,
@@ -87,10 +88,13 @@ def _export(trial: PickedTrial) -> TunedMargins:
         samples_per_class=config.samples_per_class,
         config=config,
         metrics=trial.metrics,
+        intervals=trial.intervals,
         split=trial.split,
         epoch=trial.epoch,
         seeds=trial.seeds,
-        control=_comparison(trial.control),
+        control=_comparison(trial.references.get("control")),
+        default=_comparison(trial.references.get("default")),
+        unproven=trial.unproven,
         operating_point=_operating_point(trial),
         data=TunedData(
             source=trial.spec["data"],
@@ -101,14 +105,19 @@ def _export(trial: PickedTrial) -> TunedMargins:
     )
 
 
-def _comparison(control: ControlTrial | None) -> Comparison | None:
-    if control is None:
+def _comparison(reference: Reference | None) -> Comparison | None:
+    if reference is None:
         return None
     return Comparison(
-        trial=control.number,
-        metrics=control.metrics,
-        difference=control.difference,
-        differs_in=control.differs_in,
+        trial=reference.number,
+        seeds=reference.seeds,
+        split=reference.split,
+        metrics=reference.metrics,
+        tuned=reference.tuned,
+        difference={
+            name: Difference(value=value, low=low, high=high)
+            for name, (value, low, high) in reference.difference.items()
+        },
     )
 
 
@@ -125,6 +134,12 @@ def _operating_point(trial: PickedTrial) -> OperatingPoint:
 
 
 _OFF: Final[Mapping[str, float]] = dict.fromkeys(TCM_WEIGHTS, 0.0)
+# Zhang et al., ICLR 2024, arXiv 2307.04047.
+_PAPERS: Final[Mapping[str, float]] = {
+    "margin_positive": 0.9,
+    "margin_negative": 0.5,
+    **dict.fromkeys(TCM_WEIGHTS, 1.0),
+}
 
 workload: Final = Workload(
     config=TrialConfig,
@@ -139,7 +154,12 @@ workload: Final = Workload(
     rules=SpaceRules(
         ordered=ORDERED_FIELDS,
         control=ControlRule(
-            off=_OFF, without=frozenset(TCM_FIELDS), each="loss", label="TCM weight 0"
+            off=_OFF,
+            without=frozenset(TCM_FIELDS),
+            each="loss",
+            label="TCM weight 0",
+            default=_PAPERS,
+            default_label="the paper's default",
         ),
         check=check_values,
         together=(*TRUNK_FIELDS, "trunk", "views"),

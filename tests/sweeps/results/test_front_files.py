@@ -102,11 +102,11 @@ def test_no_trial_yet(tmp_path: Path) -> None:
     assert (front.trials, front.hypervolume, front.knee) == ((), 0.0, None)
     assert hypervolume_curve(PAIR, [], []) == []
     paths = write_front(front, tmp_path)
-    assert paths[1].read_text().startswith("number,control,rank,")
+    assert paths[1].read_text().startswith("number,control,default,rank,")
     assert "no finished trial yet" in paths[2].read_text()
 
 
 def test_one_trial(tmp_path: Path) -> None:
     front = rank_trials("demo", PAIR, [trial(0)], [measured(0, 0.0, 0.0)])
-    assert front.knee == 0
+    assert front.knee is None  # it is no better than the reference
     assert len(write_front(front, tmp_path)) == 4

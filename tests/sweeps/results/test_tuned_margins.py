@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,19 @@ from sweeps.results import (
     write_margins,
 )
 from sweeps.results.tuned_margins import margins_of
-from sweeps.store import MeasurementRecord, SweepRecord, SweepState, TrialRecord, TrialState
+from sweeps.spec.metric_learning import workload
+from sweeps.store import (
+    MeasurementRecord,
+    Purpose,
+    SweepRecord,
+    SweepState,
+    TrialRecord,
+    TrialState,
+)
 from trainer import TrialConfig, TunedMargins, load_tuned_margins, read_tuned_margins
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-PAIR = (get_objective("recall_at_1"), get_objective("opis"))
+PAIR = (replace(get_objective("recall_at_1"), tolerance=None), get_objective("opis"))
 # number -> recall, opis; 0 and 1 are controls, 2 the knee, 5 is dominated.
 POINTS = {0: (0.8, 0.05), 1: (0.5, 0.06), 2: (0.9, 0.01), 3: (0.95, 0.05), 4: (0.3, 0.005)}
 POINTS |= {5: (0.2, 0.2)}
@@ -72,12 +81,28 @@ def front(
     measurements: tuple[MeasurementRecord, ...] = MEASUREMENTS,
     trials: tuple[int, ...] = tuple(POINTS),
 ) -> RankedTrials:
-    return rank_trials("demo", PAIR, [trial(number) for number in trials], measurements)
+    records = [trial(number) for number in trials]
+    return rank_trials("demo", PAIR, records, measurements, workload=workload)
 
 
-def export(pick: str = KNEE, **changes: Any) -> TunedMargins:
+def fresh(number: int, *recalls: float) -> tuple[MeasurementRecord, ...]:
+    """Return what a trial measured under fresh seeds, with OPIS a tenth of what is missed."""
+    metrics = measurement(number).metrics
+    return tuple(
+        measurement(
+            number,
+            seed=100 + k,
+            purpose=Purpose.REPORT,
+            metrics={**metrics, "recall_at_1": recall, "opis": (1 - recall) / 10},
+        )
+        for k, recall in enumerate(recalls)
+    )
+
+
+def export(pick: str = KNEE, *, force: bool = False, **changes: Any) -> TunedMargins:
     measurements = changes.pop("measurements", MEASUREMENTS)
-    margins = margins_of(SWEEP, front(measurements, **changes), measurements, pick=pick)
+    ranked = front(measurements, **changes)
+    margins = margins_of(SWEEP, ranked, measurements, pick=pick, force=force)
     assert isinstance(margins, TunedMargins)
     return margins
 
@@ -129,15 +154,39 @@ def test_what_is_exported() -> None:
     assert margins.provenance["versions"] == {"torch": "2"}
 
 
-def test_it_is_compared_with_the_control_of_its_own_loss() -> None:
-    control = export().control
+def test_it_is_compared_with_its_control_under_equal_fresh_seeds() -> None:
+    # Trial 0 is trial 2 with TCM weight 0, but for margins that then mean nothing.
+    measurements = (*MEASUREMENTS, *fresh(2, 0.9, 0.92, 0.7), *fresh(0, 0.8, 0.81))
+    margins = export(measurements=measurements)
+    control = margins.control
     assert control is not None
-    assert control.trial == 0
-    assert control.difference == {
-        "recall_at_1": pytest.approx(0.1),
-        "opis": pytest.approx(-0.04),
-    }
-    assert export(trials=(1, 2, 3)).control is None
+    assert (control.trial, control.seeds, control.split) == (0, (100, 101), "validation")
+    assert control.tuned["recall_at_1"] == pytest.approx(0.91)
+    assert control.metrics["recall_at_1"] == pytest.approx(0.805)
+    difference = control.difference["recall_at_1"]
+    assert difference.value == pytest.approx(0.105)
+    assert difference.low is not None
+    assert 0.03 < difference.low < 0.105
+    assert (margins.default, margins.unproven) == (None, None)
+    # What chose it is what it was estimated from, and nothing else.
+    assert (margins.seeds, margins.metrics) == ((0,), measurement(2).metrics)
+
+
+def test_nothing_is_compared_that_had_no_seed_in_common() -> None:
+    assert export().control is None
+    assert export(measurements=(*MEASUREMENTS, *fresh(2, 0.9))).control is None
+    # Trial 1 is the control of another loss.
+    assert export(measurements=(*MEASUREMENTS, *fresh(2, 0.9), *fresh(1, 0.5))).control is None
+
+
+def test_what_noise_explains_is_exported_by_force_alone() -> None:
+    measurements = (*MEASUREMENTS, *fresh(2, 0.9, 0.8), *fresh(0, 0.8, 0.9))
+    said = r"noise explains what trial 2 gains over its control \(difference in Recall@1 \\+0 ± "
+    with pytest.raises(InputError, match=f"^demo: {said}"):
+        export(measurements=measurements)
+    margins = export(measurements=measurements, force=True)
+    assert margins.unproven is not None
+    assert margins.unproven.endswith("under 2 fresh seeds)")
 
 
 def test_the_last_epoch_and_its_seeds_count() -> None:

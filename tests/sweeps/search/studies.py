@@ -7,6 +7,8 @@ from sweeps.spec.metric_learning import workload
 
 PAIR = (get_objective("recall_at_1"), get_objective("opis"))
 CONTROLS = 2
+# Each with the default and the centre of the space.
+OPENINGS = 3 * CONTROLS
 
 
 def small_study(*, trials: int = 5, sampler: str = "tpe", seed: int = 0) -> Study:

@@ -1,0 +1,104 @@
+"""Picks: which trial of a front is exported, and whether noise explains what it is worth."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from objectives import InputError, Objective
+from sweeps.results.limits import keeps
+from sweeps.results.ranking import RankedTrial, RankedTrials, knee_of
+
+__all__ = ["KNEE", "pick_trial", "picked_first", "picks", "unproven"]
+
+KNEE: Final = "knee"
+_NO_LIMITS: Final[Mapping[str, float]] = MappingProxyType({})
+
+
+def picks(objectives: tuple[Objective, Objective]) -> tuple[str, ...]:
+    """Return what can be picked: the knee, or the best of an objective by its aspect or name."""
+    names = [name for objective in objectives for name in (objective.aspect, objective.name)]
+    return (KNEE, *dict.fromkeys(names))
+
+
+def pick_trial(
+    ranked: RankedTrials, pick: str, *, limits: Mapping[str, float] = _NO_LIMITS
+) -> RankedTrial:
+    """Return the trial that a pick means: of the front, or any completed one by its number.
+
+    Args:
+        ranked: The trials of a sweep.
+        pick: One of `picks`, or a number; what has a number need not keep any limit.
+        limits: By objective, how bad the pick may be, instead of the sweep's own limits.
+
+    Raises:
+        InputError: The pick is unknown, no trial has finished, or none on the front keeps the
+            limits.
+    """
+    if not ranked.front:
+        raise InputError(f"{ranked.sweep}: no trial has completed, so there is nothing to export")
+    if pick.isdigit():
+        chosen = next((trial for trial in ranked.trials if trial.number == int(pick)), None)
+        if chosen is None:
+            raise InputError(f"trial {pick} of {ranked.sweep} has not completed", field="pick")
+        return chosen
+    if pick not in picks(ranked.objectives):
+        known = ", ".join(picks(ranked.objectives))
+        raise InputError(f"{pick!r} is not one of {known}, nor a trial's number", field="pick")
+    kept = _kept(ranked, limits)
+    if pick == KNEE:
+        number = knee_of(kept, ranked.objectives, _NO_LIMITS)
+        return next(trial for trial in kept if trial.number == number)
+    objective = next(o for o in ranked.objectives if pick in (o.aspect, o.name))
+    # On a front the best of one objective is one trial, or several equal ones.
+    return min(kept, key=lambda trial: objective.sign * trial.values[objective.name])
+
+
+def _kept(ranked: RankedTrials, limits: Mapping[str, float]) -> list[RankedTrial]:
+    """Return the members of the front that keep the limits."""
+    held = {**ranked.limits, **limits}
+    kept = [trial for trial in ranked.front if keeps(trial.values, ranked.objectives, held)]
+    if kept:
+        return kept
+    bounds = [
+        f"{o.label} {'at least' if o.sign < 0 else 'at most'} {held.get(o.name, o.reference):.4g}"
+        for o in ranked.objectives
+    ]
+    raise InputError(
+        f"{ranked.sweep}: no trial of the front has {' and '.join(bounds)}; "
+        "relax the limits, or pick a trial by its number"
+    )
+
+
+def picked_first(ranked: RankedTrials) -> tuple[int, ...]:
+    """Return the front's members by number: the knee, the best of each objective, the others."""
+    if not ranked.front:
+        return ()
+    numbers: dict[int, None] = {}
+    for pick in picks(ranked.objectives):
+        try:
+            numbers[pick_trial(ranked, pick).number] = None
+        except InputError:  # nothing keeps the limits
+            continue
+    return tuple(numbers | dict.fromkeys(trial.number for trial in ranked.front))
+
+
+def unproven(ranked: RankedTrials, trial: RankedTrial) -> str | None:
+    """Return a sentence where noise explains what a trial gains over its references, else None.
+
+    It does where in no objective the whole interval of the difference to the control is on the
+    better side; and a trial is not worth its tuning where the default is better in one objective
+    and worse in none. Without fresh seeds of both nothing is known of it.
+    """
+    for pair in ranked.pairs.get(trial.number, ()):
+        known = [o for o in ranked.objectives if o.name in pair.differences]
+        better = [o for o in known if pair.differences[o.name].better(o)]
+        worse = [o for o in known if pair.differences[o.name].worse(o)]
+        if pair.role == "control" and not better:
+            why = f"noise explains what trial {trial.number} gains over its control"
+        elif pair.role == "default" and worse and not better:
+            why = f"the default, trial {pair.number}, beats trial {trial.number}"
+        else:
+            continue
+        told = ", ".join(f"{o.label} {pair.differences[o.name]}" for o in known)
+        return f"{why} (difference in {told} under {len(pair.seeds)} fresh seeds)"
+    return None

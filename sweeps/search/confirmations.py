@@ -1,0 +1,60 @@
+"""Confirmations: runs of chosen configurations and of their references, all known in advance."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from sweeps.search.references import groups_of, under_fresh_seed
+from sweeps.search.study import Suggestion
+from sweeps.spec import ControlRule
+
+__all__ = ["Confirmations"]
+
+# Those before it are the search's and the reports'.
+_FIRST: Final = 2
+
+
+class Confirmations:
+    """Hands out the runs that confirm chosen configurations, paired with their references'.
+
+    Args:
+        rule: What the references are; None: there are none.
+        suggested: All configurations of the sweep, by number.
+        chosen: Numbers of those to be confirmed.
+        seeds: Of each.
+        attempt: How often the sweep was confirmed before; each time has seeds of its own.
+
+    Attributes:
+        total: Number of runs.
+    """
+
+    def __init__(
+        self,
+        rule: ControlRule | None,
+        suggested: Mapping[int, Suggestion],
+        chosen: Sequence[int],
+        *,
+        seeds: int,
+        attempt: int = 0,
+    ) -> None:
+        block = _FIRST + attempt
+        runs = {
+            (each.number, k): each
+            for k in range(seeds)
+            for group in groups_of(rule, suggested, chosen, block=block)
+            for each in under_fresh_seed(group, k, block=block, purpose="CONFIRM")
+        }
+        self._runs = deque(runs.values())
+        self.total = len(runs)
+
+    @property
+    def done(self) -> bool:
+        """Whether all have been handed out."""
+        return not self._runs
+
+    def ask(self) -> Suggestion | None:
+        """Return the next run; None when all have been handed out."""
+        return self._runs.popleft() if self._runs else None
+
+    def tell(self, number: int, metrics: Mapping[str, float] | None) -> None:
+        """Take no note: nothing depends on how a run ended."""

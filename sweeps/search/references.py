@@ -1,0 +1,87 @@
+"""References of configurations: the same with what is judged switched off, or as published.
+
+A configuration and its references are trained under the same seeds, which no search has used.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from sweeps.search.study import Suggestion
+from sweeps.spec import ControlRule
+
+__all__ = ["Group", "groups_of", "under_fresh_seed"]
+
+# Seeds of a block; those of the search lie in the first one.
+_BLOCK: Final = 1_000_000
+
+# A configuration, and then its references.
+Group = tuple[Suggestion, ...]
+
+
+def groups_of(
+    rule: ControlRule | None,
+    suggested: Mapping[int, Suggestion],
+    chosen: Sequence[int],
+    *,
+    block: int,
+) -> list[Group]:
+    """Return each chosen configuration with its references.
+
+    Args:
+        rule: What the references are; None: there are none.
+        suggested: All configurations there are, by number; a reference that is not among them has
+            one of the numbers that follow.
+        chosen: Numbers of some.
+        block: Of the fresh seeds that they are to be trained under, counted from 1.
+    """
+    known, groups = dict(suggested), []
+    for number in chosen:
+        one = known[number]
+        references = rule.references(one.config) if rule else {}
+        others = (
+            _known(rule, known, config) or _made(rule, known, one, (role, config), block)
+            for role, config in references.items()
+            if rule
+        )
+        groups.append((one, *others))
+    return groups
+
+
+def under_fresh_seed(group: Group, k: int, *, block: int, purpose: str) -> Group:
+    """Return a group's runs under the k-th fresh seed of a block."""
+    seed = _seed(group[0], block) + k
+    return tuple(replace(each, seed=seed, purpose=purpose) for each in group)
+
+
+def _seed(suggestion: Suggestion, block: int) -> int:
+    return int(suggestion.config["seed"] % _BLOCK + block * _BLOCK)
+
+
+def _known(
+    rule: ControlRule, known: Mapping[int, Suggestion], config: Mapping[str, Any]
+) -> Suggestion | None:
+    key = rule.key(config)
+    return next((each for each in known.values() if rule.key(each.config) == key), None)
+
+
+def _made(
+    rule: ControlRule,
+    known: dict[int, Suggestion],
+    one: Suggestion,
+    reference: tuple[str, Mapping[str, Any]],
+    block: int,
+) -> Suggestion:
+    """Make a reference one of the known configurations; its own seed is its first run's."""
+    role, config = reference
+    control = role == "control"
+    without = rule.left_out if control else frozenset()
+    number, seed = max(known) + 1, _seed(one, block)
+    known[number] = Suggestion(
+        number=number,
+        seed=seed,
+        config={**config, "seed": seed},
+        sampled={name: config[name] for name in one.sampled if name not in without},
+        control=control,
+    )
+    return known[number]

@@ -1,0 +1,116 @@
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from sweeps.search import Suggestion
+from sweeps.search.replication import ReplicatedStudy
+from sweeps.search.reports import Reports
+from sweeps.spec.metric_learning import workload
+
+from .studies import PAIR, small_study
+
+FRESH = 1_000_000
+RULE = workload.rules.control
+
+
+def suggested(number: int, **fields: Any) -> Suggestion:
+    config = workload.config(**fields).model_dump()
+    return Suggestion(
+        number=number, seed=0, config=config, sampled={"margin_positive": 0.9}, control=False
+    )
+
+
+CONTROL = suggested(0, weight_positive=0, weight_negative=0)
+DEFAULT = suggested(1)
+TUNED = suggested(2, margin_positive=0.8)
+OTHER = suggested(3, margin_positive=0.8, batch_size=64)
+ALL = {each.number: each for each in (CONTROL, DEFAULT, TUNED, OTHER)}
+
+
+def planned(chosen: Sequence[int], *, runs: int) -> list[tuple[int, int]]:
+    plan = Reports(RULE, lambda: chosen, runs=runs).plan(ALL)
+    assert all(each.purpose == "REPORT" for each in plan)
+    return [(each.number, each.seed - FRESH) for each in plan]
+
+
+def test_the_chosen_are_trained_with_their_references_under_the_same_fresh_seeds() -> None:
+    assert planned([2], runs=6) == [(2, 0), (0, 0), (1, 0), (2, 1), (0, 1), (1, 1)]
+
+
+def test_what_is_left_goes_round_and_no_pair_is_left_alone() -> None:
+    assert planned([2], runs=11)[6:] == [(2, 2), (0, 2), (1, 2)]
+    assert planned([2], runs=2) == []
+    assert planned([], runs=9) == []
+
+
+def test_a_reference_that_is_not_there_becomes_a_trial() -> None:
+    plan = Reports(RULE, lambda: [3], runs=6).plan(ALL)
+    assert [each.number for each in plan] == [3, 4, 5] * 2
+    control, default = plan[1], plan[2]
+    assert (control.control, default.control) == (True, False)
+    assert control.config["seed"] == default.config["seed"] == FRESH
+    assert (control.sampled, default.sampled) == ({}, {"margin_positive": 0.9})
+    assert control.config["batch_size"] == default.config["batch_size"] == 64
+    assert default.config["margin_positive"] == 0.9
+
+
+def test_shared_references_are_trained_once() -> None:
+    more = {**ALL, 4: suggested(4, margin_positive=0.7)}
+    plan = Reports(RULE, lambda: [2, 4], runs=8).plan(more)
+    assert sorted((each.number, each.seed - FRESH) for each in plan) == [
+        (n, k) for n in (0, 1, 2, 4) for k in (0, 1)
+    ]
+
+
+def test_a_control_that_was_chosen_is_held_against_the_default_alone() -> None:
+    assert planned([0], runs=4) == [(0, 0), (1, 0), (0, 1), (1, 1)]
+
+
+def test_without_a_rule_the_chosen_are_trained_alone() -> None:
+    plan = Reports(None, lambda: [2], runs=3).plan(ALL)
+    assert [(each.number, each.seed - FRESH) for each in plan] == [(2, 0), (2, 1), (2, 2)]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_reports_come_last_and_decide_nothing(fails: bool) -> None:
+    asked: list[int] = []
+
+    def chosen() -> list[int]:
+        asked.append(1)
+        return [2]
+
+    study = ReplicatedStudy(
+        small_study(trials=4),
+        PAIR,
+        seeds="auto",
+        replicates=3,
+        reports=Reports(RULE, chosen, runs=6),
+    )
+    assert study.total == 4 + 2 + 3 + 6
+    seen = []
+    while (suggestion := study.ask()) is not None:
+        seen.append(suggestion.purpose == "REPORT")
+        value = {"recall_at_1": 0.9 + suggestion.number / 100, "opis": 0.003}
+        study.tell(suggestion.number, None if fails and suggestion.purpose == "REPORT" else value)
+    assert seen == [False] * 9 + [True] * 6
+    assert (asked, study.done) == ([1], True)
+
+
+def test_what_still_runs_is_waited_for() -> None:
+    study = ReplicatedStudy(
+        small_study(trials=1),
+        PAIR,
+        seeds="auto",
+        replicates=0,
+        reports=Reports(RULE, lambda: [0], runs=2),
+    )
+    first = [study.ask() for _ in range(3)]
+    assert all(first)
+    assert (study.ask(), study.done) == (None, False)
+    for each in first:
+        assert each is not None
+        study.tell(each.number, {"recall_at_1": 0.9, "opis": 0.003})
+    reports = [study.ask(), study.ask()]
+    assert all(each is not None and each.purpose == "REPORT" for each in reports)
+    assert (study.ask(), study.done) == (None, True)
