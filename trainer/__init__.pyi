@@ -4,6 +4,7 @@ from .backbone import check_backbone
 from .baselines import score_raw_pixels, score_untouched_trunk
 from .checkpoint import load_checkpoint, save_checkpoint
 from .config import ORDERED_FIELDS, TCM_FIELDS, TCM_WEIGHTS, TrialConfig
+from .confirmation import ConfirmationRun
 from .data import (
     VALIDATION_SHARE,
     DataConfig,
@@ -19,6 +20,7 @@ from .embedder import Embedder, build_embedder
 from .embedding_loss import EmbeddingLoss, build_loss
 from .engine import TrainingRun, train
 from .errors import TrialFailed
+from .kept_weights import KeptWeights, load_embedder, read_kept_weights
 from .measurement import Measurement
 from .memory_probe import predict_memory
 from .probe import TrialProbe, probe_trial
@@ -46,10 +48,12 @@ __all__ = [
     "TCM_WEIGHTS",
     "VALIDATION_SHARE",
     "Comparison",
+    "ConfirmationRun",
     "DataConfig",
     "Difference",
     "Embedder",
     "EmbeddingLoss",
+    "KeptWeights",
     "Measurement",
     "OperatingPoint",
     "Recipe",
@@ -77,12 +81,14 @@ __all__ = [
     "kind_of",
     "load_checkpoint",
     "load_data",
+    "load_embedder",
     "load_model",
     "load_tuned_margins",
     "one_sentence",
     "outline_data",
     "predict_memory",
     "probe_trial",
+    "read_kept_weights",
     "read_tuned_margins",
     "read_yaml",
     "release_memory",

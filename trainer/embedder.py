@@ -42,8 +42,11 @@ class Embedder(nn.Module):
         freeze_batch_norm: Whether the trunk's 2D BatchNorms keep their statistics and weights.
         freeze_patch_embedding: Whether the trunk's ``patch_embed`` keeps its weights.
         freeze_trunk: Whether the whole trunk, and the pooling, keep theirs.
+        trunk_input: What the trunk was made for, where that is known; None: what it says itself.
 
     Attributes:
+        channels: C.
+        image_size: S.
         trunk_input: Scaling and cropping of images that the trunk was made for.
 
     Raises:
@@ -68,6 +71,7 @@ class Embedder(nn.Module):
         freeze_batch_norm: bool = False,
         freeze_patch_embedding: bool = False,
         freeze_trunk: bool = False,
+        trunk_input: TrunkInput | None = None,
     ) -> None:
         super().__init__()
         trunk = create_trunk(
@@ -77,7 +81,8 @@ class Embedder(nn.Module):
             image_size=image_size,
             weights=weights,
         )
-        self.trunk_input: TrunkInput = resolve_input(trunk)
+        self.channels, self.image_size = channels, image_size
+        self.trunk_input: TrunkInput = trunk_input or resolve_input(trunk)
         self._frozen_norms = _batch_norms(trunk) if freeze_batch_norm else []
         for norm in self._frozen_norms:
             norm.requires_grad_(False)
@@ -146,7 +151,9 @@ class Embedder(nn.Module):
         return self
 
 
-def build_embedder(config: TrialConfig, *, channels: int, image_size: int) -> Embedder:
+def build_embedder(
+    config: TrialConfig, *, channels: int, image_size: int, trunk_input: TrunkInput | None = None
+) -> Embedder:
     """Return the model of a trial, for images of so many channels and pixels a side.
 
     Raises:
@@ -164,6 +171,7 @@ def build_embedder(config: TrialConfig, *, channels: int, image_size: int) -> Em
         freeze_batch_norm=config.freeze_batch_norm,
         freeze_patch_embedding=config.freeze_patch_embedding,
         freeze_trunk=config.trunk == "frozen",
+        trunk_input=trunk_input,
     )
 
 

@@ -39,6 +39,7 @@ class TrainingRun:
         data: Images and class-disjoint splits.
         device: The device to train on.
         calibration: The range of distances over which consistency is judged.
+        scored: The split that `advance` measures.
 
     Raises:
         InputError: There is no such backbone, or it does not take images of this size, or the
@@ -52,12 +53,14 @@ class TrainingRun:
         *,
         device: torch.device,
         calibration: Calibration,
+        scored: Split = "validation",
     ) -> None:
         self.config = config
         self.epoch = 0
         self._data = data
         self._device = device
         self._calibration = calibration
+        self._scored: Split = scored
         torch.manual_seed(config.seed)
         self._batch_generator = torch.Generator().manual_seed(config.seed)
         classes, self._labels = torch.unique(data.dataset.labels[data.train], return_inverse=True)
@@ -87,7 +90,7 @@ class TrainingRun:
         self._schedule = build_schedule(self._optimizer, config, self._plan)
 
     def advance(self) -> Measurement:
-        """Train to the next epoch that is measured, and measure on the validation classes.
+        """Train to the next epoch that is measured, and measure on the classes of the split.
 
         Raises:
             TrialFailed: The loss or the embeddings are not finite, or the embeddings collapsed.
@@ -95,11 +98,11 @@ class TrainingRun:
         started = time.perf_counter()
         train_loss = self._train_epochs()
         trained = time.perf_counter()
-        metrics = self.score("validation")
+        metrics = self.score(self._scored)
         return Measurement(
             epoch=self.epoch,
             seed=self.config.seed,
-            split="validation",
+            split=self._scored,
             metrics=metrics
             | {
                 "train_loss": train_loss,

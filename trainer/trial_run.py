@@ -7,8 +7,9 @@ import torch
 
 from objectives import Calibration
 from trainer.config import TrialConfig
-from trainer.data import SplitDataset
+from trainer.data import Split, SplitDataset
 from trainer.device_memory import is_out_of_memory, release_memory, widen_memory
+from trainer.embedder import Embedder
 from trainer.engine import TrainingRun
 from trainer.errors import TrialFailed
 from trainer.measurement import Measurement
@@ -38,6 +39,7 @@ class TrialRun:
         data: Images and class-disjoint splits.
         device: The device to train on.
         calibration: The range of distances over which consistency is judged.
+        scored: The split that `advance` measures.
     """
 
     def __init__(
@@ -47,18 +49,20 @@ class TrialRun:
         *,
         device: torch.device,
         calibration: Calibration,
+        scored: Split = "validation",
     ) -> None:
         self._asked = self._config = config
         self._data = data
         self._device = device
         self._calibration = calibration
+        self._scored: Split = scored
         self._peak = PeakMemory(device)
         self._run: TrainingRun | None = None
         self._measured = 0
         self._widened = False
 
     def advance(self) -> Measurement:
-        """Train to the next epoch that is measured, and measure on the validation classes.
+        """Train to the next epoch that is measured, and measure on the classes of the split.
 
         Raises:
             InputError: As `TrainingRun`.
@@ -70,6 +74,11 @@ class TrialRun:
             found = self._attempt()
         self._measured = found.epoch
         return replace(found, metrics={**found.metrics, **self._costs()})
+
+    @property
+    def embedder(self) -> Embedder:
+        """The model as it is trained so far; where memory runs out, another one takes its place."""
+        return self._begun().embedder
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the course depends on."""
@@ -88,7 +97,11 @@ class TrialRun:
         if self._run is None:
             self._peak.begin()
             self._run = TrainingRun(
-                self._config, self._data, device=self._device, calibration=self._calibration
+                self._config,
+                self._data,
+                device=self._device,
+                calibration=self._calibration,
+                scored=self._scored,
             )
         return self._run
 

@@ -36,7 +36,8 @@ class TrunkFeatures:
 
     They are kept in a folder of their own below the data's cache, as ``.npy`` files that every
     process of the machine maps; one process computes, the others wait. Data without a cache have
-    them in memory, for this object alone.
+    them in memory, for this object alone. Where the same data are split in another way, as they are
+    to be confirmed, what differs has files of its own.
 
     Args:
         embedder: The model whose trunk, and pooling, computes them.
@@ -81,7 +82,8 @@ class TrunkFeatures:
     def _found(self, split: Split, number: int) -> NDArray[np.float32]:
         if self._folder is None:
             return np.concatenate(list(self._computed(split, number)))
-        file = self._folder / f"{split}-{self._view_name(number)}.npy"
+        images = hashlib.sha256(self._data.indices(split).numpy().tobytes()).hexdigest()[:16]
+        file = self._folder / f"{split}-{self._view_name(number)}-{images}.npy"
         if not file.exists():
             self._folder.mkdir(parents=True, exist_ok=True)
             with FileLock(file.with_suffix(".lock")):

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from objectives import InputError
-from trainer import Embedder, check_backbone
+from trainer import Embedder, TrialConfig, build_embedder, check_backbone
+from trainer.trunk_input import TrunkInput
 
 from .losses.gradients import gradient
 
@@ -127,6 +128,21 @@ def test_pixels_are_normalised_as_the_trunk_expects() -> None:
         raw = colour.trunk((batch - torch.tensor(cfg.mean).view(3, 1, 1)) / colour.std)
         expected = torch.nn.functional.normalize(colour.head(raw), dim=1)
         assert torch.allclose(colour(batch), expected, atol=1e-6)
+
+
+def test_an_input_that_is_known_takes_the_place_of_the_trunks() -> None:
+    asked = TrunkInput(
+        mean=(0.1, 0.2, 0.3),
+        std=(1.0, 2.0, 4.0),
+        interpolation="bilinear",
+        crop_share=0.5,
+        crop_mode="squash",
+    )
+    config = TrialConfig(backbone="test_efficientnet")
+    model = build_embedder(config, channels=3, image_size=40, trunk_input=asked)
+    assert (model.channels, model.image_size, model.trunk_input) == (3, 40, asked)
+    assert model.mean.flatten().tolist() == pytest.approx(asked.mean)
+    assert model.std.flatten().tolist() == pytest.approx(asked.std)
 
 
 def test_only_weights_are_saved_and_building_one_leaves_no_trace() -> None:

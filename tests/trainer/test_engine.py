@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from objectives import Calibration, InputError, score_embeddings
 from trainer import (
     Measurement,
+    Split,
     SplitDataset,
     TrainingRun,
     TrialConfig,
@@ -175,6 +176,19 @@ def test_scores_are_those_of_the_splits_embeddings(
         expected = score_embeddings(embeddings, data.dataset.labels[indices]).metrics()
         assert trial.score(split) == pytest.approx(expected, abs=1e-5)
     assert trial.score("validation") != trial.score("test")
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_the_split_that_is_asked_for_is_measured(
+    split: Split, make_config: MakeConfig, make_trial: MakeRun, data: SplitDataset
+) -> None:
+    config, cpu = make_config(epochs=1), torch.device("cpu")
+    run = TrainingRun(config, data, device=cpu, calibration=Calibration(), scored=split)
+    plain = make_trial(config)
+    found, expected = run.advance(), plain.advance()
+    assert (found.split, expected.split) == (split, "validation")
+    assert found.metrics["train_loss"] == expected.metrics["train_loss"]
+    assert found.metrics.items() >= plain.score(split).items()
 
 
 def test_scoring_leaves_the_course_alone(make_config: MakeConfig, make_trial: MakeRun) -> None:

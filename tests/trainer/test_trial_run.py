@@ -71,6 +71,20 @@ def test_it_is_a_training_run_that_says_what_it_took(
         assert 50 < found.metrics["peak_memory_mib"] < 100_000  # a process that has torch
 
 
+def test_the_split_that_is_asked_for_is_measured_though_memory_runs_out(
+    make_config: MakeConfig, make_trial: MakeRun, data: SplitDataset, limit: Limit
+) -> None:
+    config = make_config(epochs=1)
+    plain = make_trial(config.model_copy(update={"micro_batch_size": 8}))
+    plain.advance()
+    limit(8)
+    trial = TrialRun(config, data, device=CPU, calibration=Calibration(), scored="test")
+    found = trial.advance()
+    assert found.split == "test"
+    assert found.metrics.items() >= plain.score("test").items()
+    assert torch.equal(trial.embedder.head.weight, plain.embedder.head.weight)
+
+
 def test_memory_that_runs_out_halves_the_micro_batch(
     make_config: MakeConfig, make_trial: MakeRun, data: SplitDataset, limit: Limit
 ) -> None:

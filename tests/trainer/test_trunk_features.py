@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from objectives import Calibration, InputError
 from trainer import SplitDataset, TrainingRun, TrialConfig
+from trainer.data import SPLITS
 from trainer.embedder import Embedder, build_embedder
 from trainer.image_batches import ImageBatches, evaluation_crop
 from trainer.trunk_features import FeatureBatches, TrunkFeatures
@@ -159,6 +160,23 @@ def test_a_trunk_of_ones_own_that_is_changed_has_other_features(
         importlib.invalidate_caches()
         found.append(features_of(cached, config).view("validation"))
     np.testing.assert_allclose(found[1], found[0] + 1, rtol=1e-5)
+
+
+def test_data_to_be_confirmed_share_the_features_of_what_is_the_same(
+    cached: SplitDataset, config: TrialConfig
+) -> None:
+    merged = cached.for_confirmation()
+    sweep, confirmed = features_of(cached, config), features_of(merged, config)
+    expected = {split: sweep.view(split) for split in SPLITS}
+    found, bare = confirmed.view("train"), dataclasses.replace(merged, cache=None)
+    np.testing.assert_allclose(found, features_of(bare, config).view("train"), atol=1e-5)
+    both = np.concatenate((expected["train"], expected["validation"]))
+    order = torch.cat((cached.train, cached.validation)).argsort().numpy()
+    np.testing.assert_allclose(found, both[order], atol=1e-5)
+    np.testing.assert_array_equal(confirmed.view("test"), expected["test"])
+    kinds = [name.split("-")[0] for name in sorted(files_in(cached))]
+    assert kinds == ["test", "train", "train", "validation"]
+    np.testing.assert_array_equal(features_of(cached, config).view("train"), expected["train"])
 
 
 def test_trials_that_ask_at_once_compute_once(

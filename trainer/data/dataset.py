@@ -1,6 +1,6 @@
 """A labelled set of images, whole and split."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -143,6 +143,17 @@ class SplitDataset:
             raise ValueError(f"{split!r} is not one of {', '.join(SPLITS)}")
         indices: Tensor = getattr(self, split)
         return indices
+
+    def for_confirmation(self) -> "SplitDataset":
+        """Return the data with the validation classes among those that are trained on.
+
+        None is left for validation; the test classes, and the fingerprint, are as before. Classes
+        of one image are not trained on, so that those of validation are in no split any more.
+        """
+        labels = self.dataset.labels[self.validation]
+        added = self.validation[(torch.bincount(labels) > 1)[labels]]
+        train = torch.cat((self.train, added)).sort().values
+        return replace(self, train=train, validation=self.validation[:0])
 
     def class_count(self, split: Split) -> int:
         """Return the number of classes of a split."""
