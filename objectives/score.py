@@ -97,7 +97,10 @@ class Score:
         return float(self.noise.corrected.mean())
 
     def metrics(self) -> dict[str, float]:
-        """Return the scalars by name; OPIS's floor, and OPIS corrected, where they exist."""
+        """Return the scalars by name; OPIS's floor, and OPIS corrected, where they exist.
+
+        ``operating_far`` and ``operating_frr`` are means over classes.
+        """
         names = (
             "recall_at_1",
             "opis",
@@ -108,7 +111,10 @@ class Score:
             "d_max",
             "operating_threshold",
         )
-        return {name: getattr(self, name) for name in names}
+        means = {"operating_far": self.operating_far, "operating_frr": self.operating_frr}
+        return {name: getattr(self, name) for name in names} | {
+            name: float(of_classes.mean()) for name, of_classes in means.items()
+        }
 
     def recall_at(self, k: int) -> float:
         """Return Recall@k: the share of samples with one of their label among the k nearest.

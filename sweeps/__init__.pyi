@@ -1,5 +1,12 @@
 from .embeddings import per_class_csv, read_embeddings, utility_plot
-from .execution import FinishedSweep, RunningSweep, SweepCallback, run_sweep
+from .execution import (
+    ConfirmedSweep,
+    FinishedSweep,
+    RunningSweep,
+    SweepCallback,
+    confirm_sweep,
+    run_sweep,
+)
 from .home import Home
 from .results import (
     RankedTrial,
@@ -16,9 +23,11 @@ from .spec import (
     Budget,
     Cache,
     Choices,
+    ConfirmingRun,
     ControlRule,
     Data,
     Forecast,
+    KeptRun,
     MemoryDemand,
     PickedTrial,
     Range,
@@ -39,11 +48,14 @@ __all__ = [
     "Budget",
     "Cache",
     "Choices",
+    "ConfirmedSweep",
+    "ConfirmingRun",
     "ControlRule",
     "Data",
     "FinishedSweep",
     "Forecast",
     "Home",
+    "KeptRun",
     "MemoryDemand",
     "PickedTrial",
     "Range",
@@ -62,6 +74,7 @@ __all__ = [
     "SweepState",
     "TrialState",
     "Workload",
+    "confirm_sweep",
     "export_margins",
     "front_document",
     "load_spec",

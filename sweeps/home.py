@@ -5,7 +5,7 @@ from pathlib import Path
 
 from objectives import InputError
 
-__all__ = ["Home"]
+__all__ = ["Home", "kept_file", "kept_number"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,20 @@ class Home:
         """Folder of decoded data; other homes may share it."""
         return self.path.absolute() / "cache"
 
+    def kept(self, name: str) -> Path:
+        """Folder of the weights that confirming a sweep has left."""
+        return self.path.absolute() / "weights" / name
+
     def sweep(self, name: str) -> Path:
         """Folder of a sweep's front and plots."""
         return self.path.absolute() / "fronts" / name
+
+
+def kept_file(folder: Path, *, number: int, seed: int) -> Path:
+    """Return the file of the weights of a trial's run in a folder of them."""
+    return folder / f"{number:04d}-{seed}.pt"
+
+
+def kept_number(file: Path) -> int:
+    """Return the number of the trial that a file of `kept_file` is of."""
+    return int(file.name.partition("-")[0])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -22,21 +22,29 @@ __all__ = [
 ]
 
 
+NOT_KEPT: Final = "a model that was not kept: calibrate yours with `sweeps score`"
+
+
 class OperatingPoint(StrictModel):
     """The one threshold to deploy behind, measured on the classes of `split`.
 
     Attributes:
+        of: The model whose threshold it is.
         distance: Accept a pair at this Euclidean distance of unit embeddings or less.
         cosine_similarity: The same threshold as a similarity, s = 1 - d^2 / 2.
-        far: Share of negative pairs that it accepts, pooled over classes.
+        far: Share of negative pairs that it accepts: measured, mean over classes; of files of the
+            first format the share that was wanted.
+        frr: Share of positive pairs that it rejects, likewise; None where it was not measured.
         d_min: Lower end of the distances over which consistency was judged.
         d_max: Upper end.
         split: Whose classes it was measured on.
     """
 
+    of: str = NOT_KEPT
     distance: float
     cosine_similarity: float
     far: float
+    frr: float | None = None
     d_min: float
     d_max: float
     split: str
@@ -116,6 +124,10 @@ class TunedMargins(StrictModel):
         seeds: Seeds of the training runs that were averaged.
         control: The same with TCM weight 0; None where no seed was trained with both.
         default: The same with the paper's default margins and weights; likewise.
+        confirmed: What the test classes said, by ``control`` and ``default``, after training on all
+            others under fresh seeds; empty where that was not done.
+        weights: Name of the file beside this one with the weights of the best of these runs, which
+            `load_embedder` reads; None where none is.
         unproven: Why noise explains what these margins gain, where they were exported all the same.
         operating_point: The threshold to deploy behind.
         data: What it was tuned on.
@@ -141,6 +153,8 @@ class TunedMargins(StrictModel):
     seeds: tuple[int, ...]
     control: Comparison | None
     default: Comparison | None = None
+    confirmed: Mapping[str, Comparison] = {}
+    weights: str | None = None
     unproven: str | None = None
     operating_point: OperatingPoint
     data: TunedData

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from objectives import InputError
-from sweeps.cli.commands import export, front, list_sweeps, run, score, status, ui
+from sweeps.cli.commands import confirm, export, front, list_sweeps, run, score, status, ui
 from sweeps.cli.input_errors import in_options
 from sweeps.cli.terminal import ERR, print_line
 from trainer import TrialFailed  # noqa: F401  (so that the package is there: see `main`)
@@ -48,6 +48,7 @@ app.command()(run)
 app.command("list")(list_sweeps)
 app.command()(status)
 app.command()(front)
+app.command()(confirm)
 app.command()(export)
 app.command()(score)
 app.command()(ui)

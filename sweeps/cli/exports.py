@@ -7,7 +7,17 @@ from typing import Final
 
 from objectives import InputError
 from sweeps.cli.terminal import ERR, print_line, shown
-from sweeps.results import KNEE, export_margins, pick_trial, ranked_trials, unproven, write_margins
+from sweeps.files import write_whole
+from sweeps.home import Home, kept_file
+from sweeps.results import (
+    KNEE,
+    best_confirmed,
+    export_margins,
+    pick_trial,
+    ranked_trials,
+    unproven,
+    write_margins,
+)
 from sweeps.spec import workload_of
 from sweeps.store import Store
 
@@ -42,28 +52,49 @@ def export_trial(
     name: str,
     output: Path,
     *,
+    home: Home,
     pick: str,
     limits: Mapping[str, float] = _NO_LIMITS,
     force: bool = False,
 ) -> None:
-    """Write the export of a trial, and say which it is.
+    """Write the export of a trial, and beside it the weights that were kept; say which it is.
 
     Raises:
         InputError: The pick means no trial, noise explains what it gains, or the file cannot be
             written.
     """
-    document = export_margins(store, name, pick=pick, limits=limits, force=force)
-    write_margins(document, output)
     chosen = pick_trial(ranked_trials(store, name), pick, limits=limits)
+    kept = _kept(store, name, chosen.number, home)
+    beside = output.with_suffix(".pt")
+    document = export_margins(
+        store,
+        name,
+        pick=pick,
+        limits=limits,
+        force=force,
+        kept_file=beside.name if kept else None,
+    )
+    if kept:
+        write_whole(beside, kept.read_bytes())
+    write_margins(document, output)
     print_line(f"{'yaml':>5}  {shown(output)}  (trial {chosen.number}, {pick}: {document})")
     rule = workload_of(store.sweep(name).spec).rules.control
+    if kept:
+        print_line(f"{'pt':>5}  {shown(beside)}  (its weights)")
     if chosen.control and rule is not None:
         ERR.print(
             f"note: trial {chosen.number} is a control ({rule.label}): no margins beat it here"
         )
 
 
-def export_finished(store: Store, name: str, output: Path) -> None:
+def _kept(store: Store, name: str, number: int, home: Home) -> Path | None:
+    """Return the file of the weights that were kept of a trial, where it is there."""
+    best = best_confirmed(store.measurements(name), number, store.sweep(name).objectives)
+    file = best and kept_file(home.kept(name), number=number, seed=best.seed)
+    return file if file and file.exists() else None
+
+
+def export_finished(store: Store, name: str, output: Path, *, home: Home) -> None:
     """Write the export of a sweep's knee, or say why there is none: the sweep itself stands.
 
     Raises:
@@ -76,4 +107,4 @@ def export_finished(store: Store, name: str, output: Path) -> None:
     if doubt:
         ERR.print(f"{output} was not written: {doubt}", highlight=False, markup=False)
         return
-    export_trial(store, name, output, pick=KNEE)
+    export_trial(store, name, output, home=home, pick=KNEE)

@@ -119,8 +119,14 @@ class LiveProgress:
         self._objectives = objectives
         self._clock = clock
         self._due = 0.0
+        # Runs that had ended before: a sweep that is over can be confirmed.
+        self._before = {
+            (each.number, each.seed)
+            for each in store.replicates(sweep)
+            if each.state is not TrialState.RUNNING
+        }
         self._printed: set[tuple[int, int]] = set()
-        self._baselines_printed: set[int] = set()
+        self._baselines_printed = {each.number for each in self._baselines()}
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
@@ -158,8 +164,9 @@ class LiveProgress:
         measurements, baselines = self._store.measurements(self._sweep), self._baselines()
         replicates = self._store.replicates(self._sweep)
         of = {trial.number: trial for trial in trials}
-        last = {(each.number, each.seed): each for each in measurements if each.split == SPLIT}
+        last = {(each.number, each.seed): each for each in measurements}
         ended = [each for each in replicates if each.state is not TrialState.RUNNING]
+        ended = [each for each in ended if (each.number, each.seed) not in self._before]
         self._bar.update(self._task, completed=len(ended))
         if self._live.is_started:
             ranked = rank_trials(self._sweep, self._objectives, trials, measurements)

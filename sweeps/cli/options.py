@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_HOME",
+    "AddressOption",
     "CacheOption",
     "DMaxOption",
     "DMinOption",
@@ -47,6 +48,13 @@ CacheOption = Annotated[
         metavar="DIR",
         help="Folder of decoded images, which sweeps may share; on a cluster each node has its own "
         "at that path. Default: cache under the home.",
+    ),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar="RAY_ADDRESS",
+        help="Address of a Ray cluster. Default: a local Ray for the length of the run.",
     ),
 ]
 StoreOption = Annotated[

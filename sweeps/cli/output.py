@@ -1,15 +1,16 @@
 """Output of the commands for people: fronts and finished sweeps."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sweeps.cli.tables import front_table, pairs_table
 from sweeps.cli.terminal import ERR, OUT, print_line, shown
-from sweeps.results import RankedTrials, certainty, undertrained, unproven
+from sweeps.results import RankedTrials, certainty, undertrained, unproven, verdict_on
 
 if TYPE_CHECKING:
-    from sweeps.execution import FinishedSweep  # imports Ray
+    from sweeps.execution import ConfirmedSweep, FinishedSweep  # import Ray
 
-__all__ = ["show_finished", "show_front"]
+__all__ = ["show_confirmed", "show_finished", "show_front"]
 
 
 def show_front(ranked: RankedTrials, *, every_trial: bool = False) -> None:
@@ -18,8 +19,7 @@ def show_front(ranked: RankedTrials, *, every_trial: bool = False) -> None:
         print_line(f"{ranked.sweep}: no trial has completed")
         return
     OUT.print(front_table(ranked, width=OUT.width, every_trial=every_trial))
-    if any(trial.number in ranked.pairs for trial in ranked.front):
-        OUT.print(pairs_table(ranked))
+    _show_pairs(ranked, [trial.number for trial in ranked.front])
     OUT.print(f"hypervolume {ranked.hypervolume:.4f}, measured on the validation classes")
     print_line(certainty(ranked) or "")
     for each in ranked.baselines:
@@ -29,6 +29,29 @@ def show_front(ranked: RankedTrials, *, every_trial: bool = False) -> None:
     for sentence in (undertrained(ranked), knee and unproven(ranked, knee)):
         if sentence:
             print_line(sentence, style="yellow")
+
+
+def _show_pairs(ranked: RankedTrials, numbers: Sequence[int]) -> None:
+    """Print what fresh seeds say of trials, on validation classes and on test classes."""
+    for held, title in (
+        (ranked.pairs, "against the same under fresh seeds, on validation classes"),
+        (ranked.confirmed, "confirmed on the test classes, after training on all others"),
+    ):
+        shown_pairs = {number: held[number] for number in numbers if number in held}
+        if shown_pairs:
+            title = f"{title}: differences ± half their 95 % interval"
+            OUT.print(pairs_table(shown_pairs, ranked.objectives, title=title))
+
+
+def show_confirmed(confirmed: "ConfirmedSweep") -> None:
+    """Print what the test classes say of each trial that was confirmed, in a table and a line."""
+    ranked = confirmed.ranked
+    _show_pairs(ranked, confirmed.numbers)
+    for number in confirmed.numbers:
+        if number in ranked.confirmed:
+            print_line(verdict_on(ranked, number))
+    if confirmed.mirror_error:
+        ERR.print(f"MLflow is not level with the store: {confirmed.mirror_error}")
 
 
 def show_finished(finished: "FinishedSweep") -> None:

@@ -119,20 +119,21 @@ def _baseline_cells(
     return ["", escape(label), *[""] * every_trial, *values, *["", ""] * ranked.told_from_noise]
 
 
-def pairs_table(ranked: RankedTrials) -> Table:
-    """Tabulate what the front's members gain over their controls and defaults."""
-    title = "against the same under equal fresh seeds: differences ± half of their 95 % interval"
+def pairs_table(
+    pairs: Mapping[int, Sequence[Pair]], objectives: Sequence[Objective], *, title: str
+) -> Table:
+    """Tabulate what trials gain over their controls and defaults, by number."""
     table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
     table.pad_edge = False
     table.add_column("trial", justify="right", no_wrap=True)
     table.add_column("against", no_wrap=True)
-    for heading in (*map(objective_heading, ranked.objectives), "seeds"):
+    for heading in (*map(objective_heading, objectives), "seeds"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for trial in ranked.front:
-        for pair in ranked.pairs.get(trial.number, ()):
-            cells = [_difference(pair, objective) for objective in ranked.objectives]
+    for number, held in pairs.items():
+        for pair in held:
+            cells = [_difference(pair, objective) for objective in objectives]
             against = f"{pair.role} (trial {pair.number})"
-            table.add_row(str(trial.number), against, *cells, str(len(pair.seeds)))
+            table.add_row(str(number), against, *cells, str(len(pair.seeds)))
     return table
 
 

@@ -4,9 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-from ray import tune
+from typing import Any
 
 from sweeps.execution.baselines import score_baselines
 from sweeps.execution.callback import RunningSweep, SweepCallback
@@ -14,24 +12,16 @@ from sweeps.execution.cluster import check_address, ray_cluster
 from sweeps.execution.gpu_notes import gpu_notes
 from sweeps.execution.packing import found_demand, packed
 from sweeps.execution.provenance import provenance_of
-from sweeps.execution.recorder import Recorder
-from sweeps.execution.recycler import Recycler
-from sweeps.execution.scheduler import Scheduler
-from sweeps.execution.searcher import StudySearcher
 from sweeps.execution.slots import Slots
-from sweeps.execution.trainable import TrialTrainable
+from sweeps.execution.trials import end_running, open_data, run_trials, surroundings_of, watched
 from sweeps.home import Home
 from sweeps.results import RankedTrials, picked_first, ranked_trials, write_front
 from sweeps.search import study_of
-from sweeps.spec import Cache, Data, SweepSpec
-from sweeps.store import Store, SweepState, TrialState
+from sweeps.spec import SweepSpec
+from sweeps.store import Store, SweepState
 from sweeps.tracking import MirrorThread, MlflowMirror, check_tracking_uri, is_server
 
 __all__ = ["FinishedSweep", "run_sweep"]
-
-
-# The sections of a spec that a trial's process needs.
-_FOR_ACTORS: Final = ("workload", "data", "scoring", "objectives", "resources")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +75,9 @@ def run_sweep(
     # store comes last: what cannot start leaves no file.
     with ExitStack() as stack:
         stack.enter_context(ray_cluster(address, spec.resources))
-        data = _open_data(spec, folder, callbacks)
+        data = open_data(spec, folder, callbacks)
         spec.kind.check(spec.search_space(), data)
-        demand = found_demand(spec, _surroundings(spec, data, folder))
+        demand = found_demand(spec, surroundings_of(spec, data, folder))
         spec = packed(spec, demand)
         store = stack.enter_context(Store.open(store_url or home.store_url))
         store.create_sweep(
@@ -107,7 +97,7 @@ def run_sweep(
             here = address in (None, "local")
             slots = Slots(spec.resources, spec.budget, grows=not here)
             notes = gpu_notes(spec, demand, here=here)
-            _tune(spec, _surroundings(spec, data, folder), store, home, callbacks, notes, slots)
+            _tune(spec, surroundings_of(spec, data, folder), store, home, callbacks, notes, slots)
         ranked = ranked_trials(store, spec.name)
         error = mirroring.last_error
         return FinishedSweep(
@@ -115,21 +105,6 @@ def run_sweep(
             files=write_front(ranked, home.sweep(spec.name)),
             mirror_error=str(error) if error else None,
         )
-
-
-def _open_data(spec: SweepSpec, folder: Path, callbacks: Sequence[SweepCallback]) -> Data:
-    def tell(share: float) -> None:
-        for callback in callbacks:
-            callback.on_data_progress(share)
-
-    return spec.kind.open_data(spec.data, Cache(folder=folder, progress=tell))
-
-
-def _surroundings(spec: SweepSpec, data: Data, folder: Path) -> dict[str, Any]:
-    """Return what the processes of trials need beside a configuration, as plain data."""
-    plain = spec.model_dump(mode="json", by_alias=True)
-    sections = {name: plain[name] for name in _FOR_ACTORS}
-    return {**sections, "fingerprint": data.fingerprint, "cache": str(folder)}
 
 
 @contextmanager
@@ -143,14 +118,7 @@ def _final_state(store: Store, sweep: str) -> Iterator[None]:
         state, reason = SweepState.INTERRUPTED, "the sweep was interrupted"
         raise
     finally:
-        for run in store.replicates(sweep):
-            if run.state is TrialState.RUNNING:
-                store.finish_replicate(
-                    sweep, run.number, seed=run.seed, state=TrialState.FAILED, reason=reason
-                )
-        for trial in store.trials(sweep):
-            if trial.state is TrialState.RUNNING:
-                store.finish_trial(sweep, trial.number, TrialState.FAILED, reason)
+        end_running(store, sweep, reason=reason)
         store.finish_sweep(sweep, state)
 
 
@@ -173,30 +141,15 @@ def _tune(
         runs=study.total,
         notes=notes,
     )
-    with _watched(callbacks, running):
+    with watched(callbacks, running):
         score_baselines(spec, surroundings, store, callbacks)
-        # Not Tuner: it pickles its callbacks, for a restore that is not used here.
-        tune.run(
-            TrialTrainable,
-            name=spec.name,
-            config=dict(surroundings),
-            search_alg=StudySearcher(study, slots.wanted),
-            scheduler=Scheduler(),
-            num_samples=study.total,
-            resources_per_trial=spec.resources.model_dump(),
-            reuse_actors=True,
-            trial_dirname_creator=lambda trial: "{number:04d}-{seed}".format_map(trial.config),
-            callbacks=[Recorder(store, spec.name, spec.kind, callbacks), Recycler()],
-            storage_path=str(home.ray),
-            raise_on_failed_trial=False,
-            verbose=0,
+        run_trials(
+            spec,
+            study,
+            surroundings,
+            store=store,
+            home=home,
+            slots=slots,
+            runs=study.total,
+            callbacks=callbacks,
         )
-
-
-@contextmanager
-def _watched(callbacks: Sequence[SweepCallback], sweep: RunningSweep) -> Iterator[None]:
-    with ExitStack() as ends:
-        for callback in callbacks:
-            callback.on_sweep_start(sweep)
-            ends.callback(callback.on_sweep_end)
-        yield

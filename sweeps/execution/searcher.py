@@ -6,13 +6,27 @@ leaves those that returned NaN running for ever, and so misleads the sampler.
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 from ray.tune.search import Searcher
 
-from sweeps.search import ReplicatedStudy
+from sweeps.search import Suggestion
 
 __all__ = ["StudySearcher"]
+
+
+class Asked(Protocol):
+    """Study that runs are asked of, such as a `sweeps.search.ReplicatedStudy`."""
+
+    @property
+    def done(self) -> bool:
+        """Whether there will never again be a run."""
+
+    def ask(self) -> Suggestion | None:
+        """Return the next run; None while there is none."""
+
+    def tell(self, number: int, metrics: Mapping[str, float] | None) -> None:
+        """Take note of how a run of a configuration ended."""
 
 
 class StudySearcher(Searcher):  # type: ignore[misc]  # Ray has no types
@@ -25,7 +39,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray has no types
         wanted: How many trials there may be at a time, with those that wait for a process.
     """
 
-    def __init__(self, study: ReplicatedStudy, wanted: Callable[[], int]) -> None:
+    def __init__(self, study: Asked, wanted: Callable[[], int]) -> None:
         super().__init__(metric=None, mode=None)
         self._study = study
         self._wanted = wanted

@@ -1,12 +1,14 @@
 """Trials as Ray runs them: actors that are reused for trial after trial."""
 
+from pathlib import Path
 from typing import Any, Final
 
 from ray import tune
 
 from objectives import InputError
 from sweeps.execution.opened_data import Surroundings, check_metrics
-from sweeps.spec import Run
+from sweeps.home import kept_file
+from sweeps.spec import ConfirmingRun, Run
 from trainer import Measurement, TrialFailed
 
 __all__ = ["TrialTrainable"]
@@ -20,7 +22,8 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     """Trains one configuration under one seed; each step is a rung and returns its measurement.
 
     The configuration is the searcher's suggestion plus ``workload``, ``data``, ``fingerprint``,
-    ``cache``, ``scoring``, ``objectives`` (their names) and ``resources``.
+    ``cache``, ``scoring``, ``objectives`` (their names) and ``resources``; of a run that confirms,
+    ``kept`` as well, a folder of this machine for its weights.
     A result is ``{"measurement": Measurement | None, "failure": str | None, "done": bool}``: a
     trial that cannot be scored ends with its reason, and the actor lives on. Where the process has
     come to hold more than it did after its first trial, the last result of a trial says
@@ -28,6 +31,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     """
 
     _run: Run | None = None
+    _confirming: ConfirmingRun | None = None
     _held_at_first: int | None = None
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -55,6 +59,12 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         except (TrialFailed, InputError) as failure:
             return {"measurement": None, "failure": str(failure), "done": True}
         done = measurement.epoch >= self._last_epoch
+        if done and self._confirming is not None:
+            file = kept_file(
+                Path(self._config["kept"]), number=self._config["number"], seed=measurement.seed
+            )
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._confirming.keep(file)
         return {"measurement": measurement, "failure": None, "done": done}
 
     def _begin(self, config: dict[str, Any]) -> None:
@@ -65,7 +75,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 
     def _is_worn_out(self) -> bool:
         """Let go of the run; say whether the process holds much more than after the first."""
-        self._run = None
+        self._run = self._confirming = None
         held = Surroundings(self._config).workload.release()
         if self._held_at_first is None:
             self._held_at_first = held
@@ -86,5 +96,9 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
             plain = {**self._config["config"], "seed": self._config["seed"]}
             config = workload.config.model_validate(plain)
             self._last_epoch = workload.last_epoch(config)
-            self._run = workload.start(config, data, here.scoring, here.resources)
+            begun = (config, data, here.scoring, here.resources)
+            if self._config["purpose"] == "CONFIRM" and workload.confirm is not None:
+                self._run = self._confirming = workload.confirm(*begun)
+            else:
+                self._run = workload.start(*begun)
         return self._run

@@ -3,9 +3,9 @@ from .final_values import SPLIT, final_measurements, finished_trials
 from .front_files import front_document, write_front
 from .hypervolumes import hypervolume_curve
 from .pairs import Pair, pairs_of
-from .picking import KNEE, pick_trial, picked_first, picks, unproven
+from .picking import KNEE, pick_trial, picked_first, picks, unproven, verdict_on
 from .ranking import RankedTrial, RankedTrials, rank_trials, ranked_trials
-from .tuned_margins import export_margins, write_margins
+from .tuned_margins import best_confirmed, export_margins, write_margins
 from .verdict import accuracy_of, certainty, undertrained
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "RankedTrial",
     "RankedTrials",
     "accuracy_of",
+    "best_confirmed",
     "certainty",
     "export_margins",
     "final_measurements",
@@ -31,6 +32,7 @@ __all__ = [
     "sweep_document",
     "undertrained",
     "unproven",
+    "verdict_on",
     "write_front",
     "write_margins",
 ]

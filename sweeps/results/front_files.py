@@ -56,6 +56,7 @@ def front_document(ranked: RankedTrials) -> dict[str, Any]:
             | {"sampled": dict(trial.sampled)}
             | {"config": dict(trial.config)}
             | {"pairs": [_pair_document(p) for p in ranked.pairs.get(trial.number, ())]}
+            | {"confirmed": [_pair_document(p) for p in ranked.confirmed.get(trial.number, ())]}
             for trial in ranked.trials
         ],
     }

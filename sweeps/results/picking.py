@@ -8,7 +8,7 @@ from objectives import InputError, Objective
 from sweeps.results.limits import keeps
 from sweeps.results.ranking import RankedTrial, RankedTrials, knee_of
 
-__all__ = ["KNEE", "pick_trial", "picked_first", "picks", "unproven"]
+__all__ = ["KNEE", "pick_trial", "picked_first", "picks", "unproven", "verdict_on"]
 
 KNEE: Final = "knee"
 _NO_LIMITS: Final[Mapping[str, float]] = MappingProxyType({})
@@ -89,7 +89,8 @@ def unproven(ranked: RankedTrials, trial: RankedTrial) -> str | None:
     better side; and a trial is not worth its tuning where the default is better in one objective
     and worse in none. Without fresh seeds of both nothing is known of it.
     """
-    for pair in ranked.pairs.get(trial.number, ()):
+    held = ranked.confirmed.get(trial.number) or ranked.pairs.get(trial.number, ())
+    for pair in held:
         known = [o for o in ranked.objectives if o.name in pair.differences]
         better = [o for o in known if pair.differences[o.name].better(o)]
         worse = [o for o in known if pair.differences[o.name].worse(o)]
@@ -102,3 +103,17 @@ def unproven(ranked: RankedTrials, trial: RankedTrial) -> str | None:
         told = ", ".join(f"{o.label} {pair.differences[o.name]}" for o in known)
         return f"{why} (difference in {told} under {len(pair.seeds)} fresh seeds)"
     return None
+
+
+def verdict_on(ranked: RankedTrials, number: int) -> str:
+    """Return a sentence on whether the test classes say that a trial was worth its tuning."""
+    said = []
+    for pair in ranked.confirmed[number]:
+        known = [o for o in ranked.objectives if o.name in pair.differences]
+        better = [o.label for o in known if pair.differences[o.name].better(o)]
+        worse = [o.label for o in known if pair.differences[o.name].worse(o)]
+        parts = [f"better in {' and '.join(better)}"] * bool(better)
+        parts += [f"worse in {' and '.join(worse)}"] * bool(worse)
+        told = ", ".join(parts) or "no difference that noise does not explain"
+        said.append(f"against the {pair.role}: {told}")
+    return f"trial {number}, on the test classes, {'; '.join(said)}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from objectives import (
@@ -17,7 +18,7 @@ from sweeps.results.final_values import SPLIT, final_measurements, finished_tria
 from sweeps.results.limits import default_limits, keeps
 from sweeps.results.pairs import Pair, pairs_of
 from sweeps.spec import Workload, workload_of
-from sweeps.store import BaselineRecord, MeasurementRecord, Store, TrialRecord
+from sweeps.store import BaselineRecord, MeasurementRecord, Purpose, Store, TrialRecord
 
 __all__ = ["RankedTrial", "RankedTrials", "knee_of", "rank_trials", "ranked_trials"]
 
@@ -76,6 +77,7 @@ class RankedTrials:
             nothing does.
         baselines: What was scored on the same classes without training, or failed to be.
         pairs: By number, what trials of the front are held against under fresh seeds.
+        confirmed: The same of trials that were confirmed, on the test classes.
         limits: By objective, how bad a pick may be (`sweeps.results.limits`).
     """
 
@@ -86,6 +88,7 @@ class RankedTrials:
     knee: int | None
     baselines: tuple[BaselineRecord, ...] = ()
     pairs: Mapping[int, tuple[Pair, ...]] = field(default_factory=dict)
+    confirmed: Mapping[int, tuple[Pair, ...]] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -162,6 +165,8 @@ def rank_trials(
             )
         )
     ]
+    compared = workload.objectives.values() if workload else ()
+    pairs_in = partial(pairs_of, trials, measurements, rule=rule, objectives=compared)
     first = objectives[0]
     limits = default_limits(objectives, [each.values for each in ranked if each.control])
     return RankedTrials(
@@ -171,12 +176,8 @@ def rank_trials(
         hypervolume=confidence.hypervolume if confidence else hypervolume(points, objectives),
         knee=knee_of([trial for trial in ranked if trial.rank == 0], objectives, limits),
         baselines=tuple(each for each in baselines if each.split == SPLIT),
-        pairs=pairs_of(
-            trials,
-            measurements,
-            rule=rule,
-            objectives=workload.objectives.values() if workload else (),
-        ),
+        pairs=pairs_in(purpose=Purpose.REPORT, split=SPLIT),
+        confirmed=pairs_in(purpose=Purpose.CONFIRM, split="test"),
         limits=limits,
     )
 

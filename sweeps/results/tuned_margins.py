@@ -8,16 +8,17 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from objectives import InputError
+from objectives import InputError, Objective
 from sweeps.files import write_whole
 from sweeps.results.final_values import SPLIT, final_measurements
 from sweeps.results.pairs import Pair
 from sweeps.results.picking import KNEE, pick_trial, unproven
 from sweeps.results.ranking import RankedTrials, ranked_trials
-from sweeps.spec import PickedTrial, Reference, workload_of
-from sweeps.store import MeasurementRecord, Store, SweepRecord
+from sweeps.spec import KeptRun, PickedTrial, Reference, workload_of
+from sweeps.store import MeasurementRecord, Purpose, Store, SweepRecord
+from trainer import Split
 
-__all__ = ["export_margins", "margins_of", "write_margins"]
+__all__ = ["best_confirmed", "export_margins", "margins_of", "write_margins"]
 
 
 def export_margins(
@@ -27,6 +28,7 @@ def export_margins(
     pick: str = KNEE,
     limits: Mapping[str, float] | None = None,
     force: bool = False,
+    kept_file: str | None = None,
 ) -> BaseModel:
     """Gather all that a training script needs of one trial of a sweep.
 
@@ -36,6 +38,8 @@ def export_margins(
         pick: As `pick_trial`.
         limits: As `pick_trial`.
         force: Whether to export, marked, what noise explains as well.
+        kept_file: Name of the file that the weights which were kept of the pick (`best_confirmed`)
+            lie in; None where they are not exported.
 
     Returns:
         The export of the sweep's workload: for metric learning a `trainer.TunedMargins`.
@@ -46,7 +50,15 @@ def export_margins(
     """
     ranked, measurements = ranked_trials(store, sweep), store.measurements(sweep)
     record, limits = store.sweep(sweep), limits or {}
-    return margins_of(record, ranked, measurements, pick=pick, limits=limits, force=force)
+    return margins_of(
+        record,
+        ranked,
+        measurements,
+        pick=pick,
+        limits=limits,
+        force=force,
+        kept_file=kept_file,
+    )
 
 
 def margins_of(
@@ -57,6 +69,7 @@ def margins_of(
     pick: str,
     limits: Mapping[str, float] = MappingProxyType({}),
     force: bool = False,
+    kept_file: str | None = None,
 ) -> BaseModel:
     """Return the export of a picked trial, from what `export_margins` reads.
 
@@ -70,9 +83,12 @@ def margins_of(
     doubt = unproven(ranked, chosen)
     if doubt and not force:
         raise InputError(
-            f"{sweep.name}: {doubt}; with force it is exported all the same", field=("force",)
+            f"{sweep.name}: {doubt}; `sweeps confirm` tries it under more seeds, and force exports it as it is",
+            field=("force",),
         )
+    measurements = tuple(measurements)
     held = final_measurements(measurements)[chosen.number]
+    best = best_confirmed(measurements, chosen.number, ranked.objectives)
     picked = PickedTrial(
         sweep=sweep.name,
         number=chosen.number,
@@ -83,7 +99,9 @@ def margins_of(
         epoch=held[0].epoch,
         seeds=tuple(measurement.seed for measurement in held),
         intervals=dict(chosen.intervals),
-        references={pair.role: _reference(pair) for pair in ranked.pairs.get(chosen.number, ())},
+        references=_references(ranked.pairs.get(chosen.number, ()), SPLIT),
+        confirmed=_references(ranked.confirmed.get(chosen.number, ()), "test"),
+        kept=_kept(best, kept_file) if best and kept_file else None,
         unproven=doubt,
         spec=sweep.spec,
         provenance=_provenance(sweep, ranked),
@@ -104,11 +122,34 @@ def write_margins(margins: BaseModel, path: Path) -> None:
         raise InputError(f"cannot be written ({error.strerror})", file=path) from None
 
 
-def _reference(pair: Pair) -> Reference:
+def best_confirmed(
+    measurements: Iterable[MeasurementRecord],
+    number: int,
+    objectives: tuple[Objective, Objective],
+) -> MeasurementRecord | None:
+    """Return what the run measured, of those that confirmed a trial, that has the best weights.
+
+    That is the best in the first objective; None where the trial was not confirmed.
+    """
+    final = final_measurements(measurements, purpose=Purpose.CONFIRM, split="test")
+    first = objectives[0]
+    runs = final.get(number, ())
+    return min(runs, key=lambda run: first.sign * run.metrics[first.name], default=None)
+
+
+def _kept(run: MeasurementRecord, file: str) -> KeptRun:
+    return KeptRun(file=file, seed=run.seed, split=run.split, metrics=run.metrics)
+
+
+def _references(pairs: Iterable[Pair], split: Split) -> dict[str, Reference]:
+    return {pair.role: _reference(pair, split) for pair in pairs}
+
+
+def _reference(pair: Pair, split: Split) -> Reference:
     return Reference(
         number=pair.number,
         seeds=pair.seeds,
-        split=SPLIT,
+        split=split,
         metrics=pair.others,
         tuned=pair.metrics,
         difference={

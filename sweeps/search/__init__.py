@@ -1,11 +1,13 @@
 """Search: what is tried next, by ask and tell over Optuna, and what a sweep would try; no Ray."""
 
+from sweeps.search.confirmations import Confirmations
 from sweeps.search.plan import SweepPlan, plan_sweep
 from sweeps.search.replication import ReplicatedStudy, study_of
 from sweeps.search.samplers import make_sampler
 from sweeps.search.study import Study, Suggestion
 
 __all__ = [
+    "Confirmations",
     "ReplicatedStudy",
     "Study",
     "Suggestion",

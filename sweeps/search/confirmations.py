@@ -1,10 +1,10 @@
 """Confirmations: runs of chosen configurations and of their references, all known in advance."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from sweeps.search.references import groups_of, under_fresh_seed
+from sweeps.search.references import BLOCK, groups_of, under_fresh_seed
 from sweeps.search.study import Suggestion
 from sweeps.spec import ControlRule
 
@@ -46,6 +46,11 @@ class Confirmations:
         }
         self._runs = deque(runs.values())
         self.total = len(runs)
+
+    @staticmethod
+    def attempts(seeds: Iterable[int]) -> int:
+        """Return how many attempts some runs that confirm belong to, by their seeds."""
+        return max((seed // BLOCK - _FIRST + 1 for seed in seeds), default=0)
 
     @property
     def done(self) -> bool:

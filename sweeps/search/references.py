@@ -10,10 +10,10 @@ from typing import Any, Final
 from sweeps.search.study import Suggestion
 from sweeps.spec import ControlRule
 
-__all__ = ["Group", "groups_of", "under_fresh_seed"]
+__all__ = ["BLOCK", "Group", "groups_of", "under_fresh_seed"]
 
 # Seeds of a block; those of the search lie in the first one.
-_BLOCK: Final = 1_000_000
+BLOCK: Final = 1_000_000
 
 # A configuration, and then its references.
 Group = tuple[Suggestion, ...]
@@ -55,7 +55,7 @@ def under_fresh_seed(group: Group, k: int, *, block: int, purpose: str) -> Group
 
 
 def _seed(suggestion: Suggestion, block: int) -> int:
-    return int(suggestion.config["seed"] % _BLOCK + block * _BLOCK)
+    return int(suggestion.config["seed"] % BLOCK + block * BLOCK)
 
 
 def _known(

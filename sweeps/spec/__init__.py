@@ -12,6 +12,8 @@ from sweeps.spec.space import SearchSpace
 from sweeps.spec.space_rules import SpaceRules
 from sweeps.spec.spec import SweepSpec, load_spec, rename
 from sweeps.spec.workload import (
+    ConfirmingRun,
+    KeptRun,
     PickedTrial,
     Reference,
     Run,
@@ -25,9 +27,11 @@ __all__ = [
     "Budget",
     "Cache",
     "Choices",
+    "ConfirmingRun",
     "ControlRule",
     "Data",
     "Forecast",
+    "KeptRun",
     "MemoryDemand",
     "Opening",
     "Parameter",

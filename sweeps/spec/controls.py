@@ -1,5 +1,6 @@
 """Controls and defaults: configurations that those of a search space are held against."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,10 +67,11 @@ class ControlRule:
             if values and self.key({**config, **values}) != self.key(config)
         }
 
-    def key(self, config: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    def key(self, config: Mapping[str, Any]) -> str:
         """Return what tells a configuration from others that train otherwise, under equal seeds."""
         nothing = {"seed"} | (self.left_out if self.holds(config) else frozenset())
-        return tuple((name, value) for name, value in config.items() if name not in nothing)
+        told = {name: value for name, value in config.items() if name not in nothing}
+        return json.dumps(told, sort_keys=True, default=str)
 
 
 @dataclass(frozen=True, kw_only=True)

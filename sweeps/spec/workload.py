@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from pydantic import BaseModel
@@ -20,6 +21,8 @@ from sweeps.spec.space_rules import SpaceRules
 from trainer import Measurement, Split
 
 __all__ = [
+    "ConfirmingRun",
+    "KeptRun",
     "PickedTrial",
     "Recipe",
     "Reference",
@@ -52,6 +55,13 @@ class Run(Protocol):
         """Go on from what `state_dict` returned for the same configuration and data."""
 
 
+class ConfirmingRun(Run, Protocol):
+    """A run that trains on the classes of train and validation, and measures the test classes."""
+
+    def keep(self, path: Path) -> None:
+        """Write what was trained and measured to a file."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reference:
     """Reference of a picked trial: alike in all but what is judged, under the same seeds.
@@ -75,6 +85,23 @@ class Reference:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeptRun:
+    """Run whose weights were kept.
+
+    Attributes:
+        file: Name of their file.
+        seed: Of the run.
+        split: Whose classes it was scored on.
+        metrics: What it scored.
+    """
+
+    file: str
+    seed: int
+    split: Split
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PickedTrial:
     """A trial that was chosen from a front, with all that is known of it.
 
@@ -91,6 +118,8 @@ class PickedTrial:
             unknown.
         references: Under ``control`` and ``default``, what it is held against; none that has no
             fresh seed in common with it.
+        confirmed: The same on the test classes, where it was confirmed.
+        kept: The run of it whose weights were kept; None where none were.
         unproven: Why it should not be exported, where it is all the same; else None.
         spec: The sweep's spec, as plain JSON data.
         provenance: Of the sweep, and where the trial stands in it.
@@ -106,6 +135,8 @@ class PickedTrial:
     seeds: tuple[int, ...]
     intervals: Mapping[str, tuple[float, float]]
     references: Mapping[str, Reference]
+    confirmed: Mapping[str, Reference]
+    kept: KeptRun | None
     unproven: str | None
     spec: Mapping[str, Any]
     provenance: Mapping[str, Any]
@@ -138,6 +169,9 @@ class Workload:
         last_epoch: Maps a configuration to the rung at which its training ends, counted from 1.
         start: Begins a training run, in the process of a trial, from a configuration, the data,
             the ``scoring`` section, and what the trial holds. May raise ``trainer.TrialFailed``.
+        confirm: Begins a run that `Run.advance` ends at once, at the last epoch, from what `start`
+            takes: trained on all classes but those of the test split, it measures these. None where
+            nothing can be confirmed.
         prepare: Called once in each process of trials, before anything else.
         data: Model of the spec's ``data`` section; None where there is none.
         open_data: Opens what that section describes, and may keep what it decodes in the cache;
@@ -165,6 +199,7 @@ class Workload:
     objectives: Mapping[str, Objective]
     last_epoch: Callable[[Any], int]
     start: Callable[[Any, Data, Any, Resources], Run]
+    confirm: Callable[[Any, Data, Any, Resources], ConfirmingRun] | None = None
     prepare: Callable[[Resources], None] = _no_preparation
     data: type[Any] | None = None
     open_data: Callable[[Any, Cache], Data] = _no_data

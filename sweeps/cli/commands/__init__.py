@@ -1,5 +1,6 @@
 """Commands, one a file; each is thin over what `sweeps` offers to Python."""
 
+from sweeps.cli.commands.confirm import confirm
 from sweeps.cli.commands.export import export
 from sweeps.cli.commands.front import front
 from sweeps.cli.commands.list import list_sweeps
@@ -8,4 +9,4 @@ from sweeps.cli.commands.score import score
 from sweeps.cli.commands.status import status
 from sweeps.cli.commands.ui import ui
 
-__all__ = ["export", "front", "list_sweeps", "run", "score", "status", "ui"]
+__all__ = ["confirm", "export", "front", "list_sweeps", "run", "score", "status", "ui"]

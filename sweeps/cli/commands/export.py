@@ -48,7 +48,9 @@ def export(
 ) -> None:
     """Export tuned margins; `trainer.load_tuned_margins(FILE)` makes a loss of them."""
     from sweeps.cli.exports import export_trial, pick_limits
+    from sweeps.home import Home
 
     with stored(home, store) as opened:
         limits = pick_limits(opened, name, floor=floor, ceiling=ceiling)
-        export_trial(opened, name, output, pick=pick, limits=limits, force=force)
+        where = Home(path=home)
+        export_trial(opened, name, output, home=where, pick=pick, limits=limits, force=force)

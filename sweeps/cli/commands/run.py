@@ -9,6 +9,7 @@ import typer
 
 from sweeps.cli.options import (
     DEFAULT_HOME,
+    AddressOption,
     CacheOption,
     HomeOption,
     JsonOption,
@@ -31,13 +32,7 @@ def run(
     cache: CacheOption = None,
     store: StoreOption = None,
     tracking_uri: TrackingOption = None,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            envvar="RAY_ADDRESS",
-            help="Address of a Ray cluster. Default: a local Ray for the length of the run.",
-        ),
-    ] = None,
+    address: AddressOption = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the sweep, instead of the spec's.")
     ] = None,
@@ -145,11 +140,12 @@ def _show_finished(
     from sweeps.cli.exports import export_finished
     from sweeps.cli.hints import ui_hint
     from sweeps.cli.output import show_finished
+    from sweeps.home import Home
 
     show_finished(finished)
     if export is not None and finished.ranked.front:
         with stored(home, store) as opened:
-            export_finished(opened, finished.ranked.sweep, export)
+            export_finished(opened, finished.ranked.sweep, export, home=Home(path=home))
     print_line(f"\nBrowse it in MLflow:  {ui_hint(home, tracking_uri)}", style="bold")
 
 

@@ -1,14 +1,17 @@
 """Checks of metric learning: what spaces and data have to keep to before a sweep starts."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
 from objectives import InputError
 from sweeps.spec.data import Data
 from sweeps.spec.space import SearchSpace
-from trainer import SplitDataset, TrialConfig, input_error
+from trainer import TrialConfig, input_error
+
+if TYPE_CHECKING:
+    from trainer import SplitDataset  # imports torch
 
 __all__ = [
     "TRUNK_FIELDS",
@@ -105,7 +108,7 @@ def most_classes(space: SearchSpace) -> int:
     return int(max(space.values("batch_size"))) // int(min(space.values("samples_per_class")))
 
 
-def data_facts(data: SplitDataset) -> dict[str, Any]:
+def data_facts(data: "SplitDataset") -> dict[str, Any]:
     """Return what provenance says of the data."""
     return {
         "name": data.dataset.name,

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 from shutil import disk_usage
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from objectives import InputError
 from sweeps.spec.cache import Cache
@@ -17,7 +17,10 @@ from sweeps.spec.metric_learning.checks import (
 )
 from sweeps.spec.resources import Resources
 from sweeps.spec.space import SearchSpace
-from trainer import DataConfig, SplitConfig, SplitDataset, TrialConfig, TrialProbe
+from trainer import DataConfig, SplitConfig, TrialConfig
+
+if TYPE_CHECKING:
+    from trainer import SplitDataset, TrialProbe  # import torch
 
 __all__ = ["plan"]
 
@@ -73,7 +76,7 @@ def plan(space: SearchSpace, section: DataConfig, cache: Cache, resources: Resou
     )
 
 
-def _outline(section: DataConfig) -> tuple[SplitDataset | None, str | None]:
+def _outline(section: DataConfig) -> tuple["SplitDataset | None", str | None]:
     """Return the data without their images; where they cannot be listed, None and why."""
     from trainer import outline_data
 
@@ -83,7 +86,7 @@ def _outline(section: DataConfig) -> tuple[SplitDataset | None, str | None]:
         return None, str(error)
 
 
-def _unknown(data: SplitDataset | None, probe: TrialProbe) -> str:
+def _unknown(data: "SplitDataset | None", probe: "TrialProbe") -> str:
     if data is None:
         return "the data are not there"
     if probe.memory is None:
@@ -91,7 +94,7 @@ def _unknown(data: SplitDataset | None, probe: TrialProbe) -> str:
     return ""
 
 
-def _seconds(config: TrialConfig, data: SplitDataset, probe: TrialProbe) -> float:
+def _seconds(config: TrialConfig, data: "SplitDataset", probe: "TrialProbe") -> float:
     """Return the seconds of a trial: of its training steps, and of its measuring.
 
     A frozen trunk's features are not among them: they are computed once for all trials.
@@ -101,19 +104,19 @@ def _seconds(config: TrialConfig, data: SplitDataset, probe: TrialProbe) -> floa
     return _steps(config, data) * probe.step_seconds + measured * measuring
 
 
-def _steps(config: TrialConfig, data: SplitDataset) -> int:
+def _steps(config: TrialConfig, data: "SplitDataset") -> int:
     """Return the number of steps of a trial."""
     return config.steps or config.epochs * max(1, len(data.train) // config.batch_size)
 
 
-def _feature_seconds(config: TrialConfig, data: SplitDataset, probe: TrialProbe) -> float:
+def _feature_seconds(config: TrialConfig, data: "SplitDataset", probe: "TrialProbe") -> float:
     """Return the seconds that a frozen trunk's features take, once."""
     images = len(data.train) * config.views + len(data.validation)
     return images * probe.feature_seconds
 
 
 def _trial_facts(
-    config: TrialConfig, data: SplitDataset | None, probe: TrialProbe | None
+    config: TrialConfig, data: "SplitDataset | None", probe: "TrialProbe | None"
 ) -> dict[str, Any]:
     facts: dict[str, Any] = {"loss": config.loss, "epochs": config.epochs}
     if data is not None or config.steps is not None:
@@ -127,7 +130,7 @@ def _trial_facts(
     return facts | {"model": _model_facts(config, probe), "batch": _batch_facts(config)}
 
 
-def _model_facts(config: TrialConfig, probe: TrialProbe | None) -> dict[str, Any]:
+def _model_facts(config: TrialConfig, probe: "TrialProbe | None") -> dict[str, Any]:
     facts: dict[str, Any] = {"backbone": config.backbone, "trunk": config.trunk}
     facts |= {"weights": _weights(config), "embedding_dim": config.embedding_dim}
     return facts if probe is None else facts | {"parameters": probe.parameters}
@@ -148,7 +151,7 @@ def _weights(config: TrialConfig) -> str:
     return "pretrained" if config.pretrained else "random"
 
 
-def _data_facts(section: DataConfig, data: SplitDataset | None, cache: Path) -> dict[str, Any]:
+def _data_facts(section: DataConfig, data: "SplitDataset | None", cache: Path) -> dict[str, Any]:
     if data is None:
         alike = {"split"} if section.split == SplitConfig() else None
         facts = section.model_dump(mode="json", exclude_defaults=True, exclude=alike)
@@ -163,7 +166,7 @@ def _data_facts(section: DataConfig, data: SplitDataset | None, cache: Path) -> 
     return facts | shape | _size_facts(section, data, cache) | splits
 
 
-def _size_facts(section: DataConfig, data: SplitDataset, folder: Path) -> dict[str, Any]:
+def _size_facts(section: DataConfig, data: "SplitDataset", folder: Path) -> dict[str, Any]:
     """Say what the pixels take; those of files are counted as squares, for none has been opened."""
     images = data.dataset.images
     pixels = images.channels * int(images.shapes.prod(1).sum())

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
+from pydantic import BaseModel
+
 from objectives import DEFAULT_OBJECTIVES, OBJECTIVES, Calibration
 from sweeps.spec.baselines import Baseline
 from sweeps.spec.cache import Cache
@@ -15,19 +17,14 @@ from sweeps.spec.metric_learning.plan import plan
 from sweeps.spec.metric_learning.recipes import recipe_fields
 from sweeps.spec.resources import Resources
 from sweeps.spec.space_rules import SpaceRules
-from sweeps.spec.workload import PickedTrial, Reference, Run, Workload
+from sweeps.spec.workload import ConfirmingRun, PickedTrial, Run, Workload
 from trainer import (
     ORDERED_FIELDS,
     RECIPES,
     TCM_FIELDS,
     TCM_WEIGHTS,
-    Comparison,
     DataConfig,
-    Difference,
-    OperatingPoint,
     TrialConfig,
-    TunedData,
-    TunedMargins,
 )
 
 __all__ = ["workload"]
@@ -56,6 +53,15 @@ def _start(config: TrialConfig, data: Data, scoring: Calibration, resources: Res
     return TrialRun(config, data.content, device=device_of(resources), calibration=scoring)
 
 
+def _confirm(
+    config: TrialConfig, data: Data, scoring: Calibration, resources: Resources
+) -> ConfirmingRun:
+    from trainer import ConfirmationRun
+
+    device = device_of(resources)
+    return ConfirmationRun(config, data.content, device=device, calibration=scoring)
+
+
 def _raw_pixels(
     _config: TrialConfig, data: Data, scoring: Calibration, resources: Resources
 ) -> Mapping[str, float]:
@@ -73,64 +79,10 @@ def _untouched_trunk(
     return score_untouched_trunk(config, data.content, device=device, calibration=scoring)
 
 
-def _export(trial: PickedTrial) -> TunedMargins:
-    config = TrialConfig.model_validate(trial.config)
-    return TunedMargins(
-        sweep=trial.sweep,
-        trial=trial.number,
-        pick=trial.pick,
-        loss=config.loss,
-        margin_positive=config.margin_positive,
-        margin_negative=config.margin_negative,
-        weight_positive=config.weight_positive,
-        weight_negative=config.weight_negative,
-        batch_size=config.batch_size,
-        samples_per_class=config.samples_per_class,
-        config=config,
-        metrics=trial.metrics,
-        intervals=trial.intervals,
-        split=trial.split,
-        epoch=trial.epoch,
-        seeds=trial.seeds,
-        control=_comparison(trial.references.get("control")),
-        default=_comparison(trial.references.get("default")),
-        unproven=trial.unproven,
-        operating_point=_operating_point(trial),
-        data=TunedData(
-            source=trial.spec["data"],
-            fingerprint=trial.provenance["data"]["fingerprint"],
-            train_classes=trial.provenance["data"]["train_classes"],
-        ),
-        provenance=trial.provenance,
-    )
+def _export(trial: PickedTrial) -> BaseModel:
+    from sweeps.spec.metric_learning.export import tuned_margins  # imports torch
 
-
-def _comparison(reference: Reference | None) -> Comparison | None:
-    if reference is None:
-        return None
-    return Comparison(
-        trial=reference.number,
-        seeds=reference.seeds,
-        split=reference.split,
-        metrics=reference.metrics,
-        tuned=reference.tuned,
-        difference={
-            name: Difference(value=value, low=low, high=high)
-            for name, (value, low, high) in reference.difference.items()
-        },
-    )
-
-
-def _operating_point(trial: PickedTrial) -> OperatingPoint:
-    distance = trial.metrics["operating_threshold"]
-    return OperatingPoint(
-        distance=distance,
-        cosine_similarity=1 - distance**2 / 2,
-        far=trial.spec["scoring"]["operating_far"],
-        d_min=trial.metrics["d_min"],
-        d_max=trial.metrics["d_max"],
-        split=trial.split,
-    )
+    return tuned_margins(trial)
 
 
 _OFF: Final[Mapping[str, float]] = dict.fromkeys(TCM_WEIGHTS, 0.0)
@@ -148,6 +100,7 @@ workload: Final = Workload(
     last_epoch=lambda config: int(config.epochs),
     prepare=_prepare,
     start=_start,
+    confirm=_confirm,
     data=DataConfig,
     open_data=_open,
     scoring=Calibration,

@@ -181,7 +181,7 @@ def test_nothing_is_compared_that_had_no_seed_in_common() -> None:
 
 def test_what_noise_explains_is_exported_by_force_alone() -> None:
     measurements = (*MEASUREMENTS, *fresh(2, 0.9, 0.8), *fresh(0, 0.8, 0.9))
-    said = r"noise explains what trial 2 gains over its control \(difference in Recall@1 \\+0 ± "
+    said = r"noise explains what trial 2 gains over its control \(difference in Recall@1 \+0 ± "
     with pytest.raises(InputError, match=f"^demo: {said}"):
         export(measurements=measurements)
     margins = export(measurements=measurements, force=True)

@@ -1,0 +1,184 @@
+"""The confirmation of a sweep's picks: trained once more, and scored on the test classes once."""
+
+from collections.abc import Collection, Sequence, Set
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from objectives import InputError
+from sweeps.execution.callback import RunningSweep, SweepCallback
+from sweeps.execution.cluster import check_address, ray_cluster
+from sweeps.execution.slots import Slots
+from sweeps.execution.trials import end_running, open_data, run_trials, surroundings_of, watched
+from sweeps.home import Home, kept_file, kept_number
+from sweeps.results import RankedTrials, best_confirmed, pick_trial, picks, ranked_trials
+from sweeps.search import Confirmations, Suggestion
+from sweeps.spec import SweepSpec
+from sweeps.store import Purpose, Store, SweepRecord, SweepState
+from sweeps.tracking import MirrorThread, MlflowMirror, check_tracking_uri, is_server
+
+__all__ = ["ConfirmedSweep", "confirm_sweep"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmedSweep:
+    """A sweep some of whose trials have been confirmed.
+
+    Attributes:
+        ranked: Its trials; ``confirmed`` has what the test classes said.
+        numbers: The trials that this confirmation was about.
+        mirror_error: Why MLflow is not level with the store; None if it is.
+    """
+
+    ranked: RankedTrials
+    numbers: tuple[int, ...]
+    mirror_error: str | None
+
+
+def confirm_sweep(
+    name: str,
+    *,
+    pick: Sequence[str] = (),
+    seeds: int = 5,
+    again: bool = False,
+    home: Home | None = None,
+    store_url: str | None = None,
+    tracking_uri: str | None = None,
+    address: str | None = None,
+    cache: Path | None = None,
+    callbacks: Sequence[SweepCallback] = (),
+) -> ConfirmedSweep:
+    """Train picks and their references on all classes but the test classes, and score these.
+
+    Each pick, its control and its default are trained under the same fresh seeds. What the test
+    classes say is in the store then, and in what `sweeps.export_margins` makes; of each pick the
+    weights of the run that is best in the first objective are kept under the home.
+
+    Args:
+        name: The sweep.
+        pick: As `sweeps.results.pick_trial`; the knee and the best of each objective if empty.
+        seeds: Fresh seeds of each.
+        again: Whether test classes that were scored before may be so once more.
+        home: As `sweeps.run_sweep`, like all that follow.
+        store_url: SQLAlchemy URL of the store.
+        tracking_uri: MLflow's.
+        address: A Ray cluster's address.
+        cache: Folder of decoded data.
+        callbacks: Called as it goes on.
+
+    Raises:
+        InputError: There is no such sweep or pick, it is not over, its trials cannot be confirmed,
+            its data are other ones, or its test classes were scored before.
+        KeyboardInterrupt: The user stopped it; the store says so.
+    """
+    home = home or Home()
+    check_address(address)
+    tracking = tracking_uri or home.tracking_uri
+    check_tracking_uri(tracking)
+    folder = (cache or home.cache).absolute()
+    with ExitStack() as stack:
+        store = stack.enter_context(Store.open(store_url or home.store_url, create=False))
+        record = store.sweep(name)
+        spec = _spec(record)
+        attempt = _attempt(store, record, again=again)
+        numbers = _numbers(ranked_trials(store, name), pick)
+        stack.enter_context(ray_cluster(address, spec.resources))
+        data = open_data(spec, folder, callbacks)
+        if data.fingerprint != record.provenance["data"]["fingerprint"]:
+            raise InputError(f"the data are not those that {name} was trained on", field="data")
+        runs = Confirmations(
+            spec.kind.rules.control,
+            _suggested(store, name),
+            numbers,
+            seeds=seeds,
+            attempt=attempt,
+        )
+        mirror = MlflowMirror(
+            store,
+            name,
+            tracking_uri=tracking,
+            artifact_root=None if is_server(tracking) else home.artifacts,
+        )
+        running = RunningSweep(
+            name=name, store=store, objectives=record.objectives, total=0, runs=runs.total
+        )
+        slots = Slots(spec.resources, spec.budget, grows=address not in (None, "local"))
+        kept = home.kept(name)
+        there = {*kept.glob("*.pt")}
+        with MirrorThread(mirror) as mirroring, watched(callbacks, running):
+            try:
+                run_trials(
+                    spec,
+                    runs,
+                    surroundings_of(spec, data, folder) | {"kept": str(kept)},
+                    store=store,
+                    home=home,
+                    slots=slots,
+                    runs=runs.total,
+                    callbacks=callbacks,
+                )
+            finally:
+                end_running(store, name, reason="the confirmation was interrupted")
+                _keep_best(store, kept, record, among=numbers, there=there)
+        error = mirroring.last_error
+        return ConfirmedSweep(
+            ranked=ranked_trials(store, name),
+            numbers=numbers,
+            mirror_error=str(error) if error else None,
+        )
+
+
+def _spec(record: SweepRecord) -> SweepSpec:
+    spec = SweepSpec.model_validate(record.spec)
+    if spec.kind.confirm is None:
+        raise InputError(f"{record.name}: what its workload trains cannot be confirmed")
+    if record.state is SweepState.RUNNING:
+        raise InputError(f"{record.name} is still running")
+    return spec
+
+
+def _attempt(store: Store, record: SweepRecord, *, again: bool) -> int:
+    """Return how often the test classes were scored before; refuse to do it again unasked."""
+    before = [run for run in store.replicates(record.name) if run.purpose is Purpose.CONFIRM]
+    if not before:
+        return 0
+    if not again:
+        when = min(run.started_at for run in before)
+        raise InputError(
+            f"the test classes of {record.name} were scored on {when:%Y-%m-%d}: what is chosen "
+            "after having seen them is too good on them; with again they are scored once more, "
+            "and the record shows it",
+            field=("again",),
+        )
+    return Confirmations.attempts(run.seed for run in before)
+
+
+def _numbers(ranked: RankedTrials, wanted: Sequence[str]) -> tuple[int, ...]:
+    named = wanted or list(picks(ranked.objectives))
+    return tuple(dict.fromkeys(pick_trial(ranked, each).number for each in named))
+
+
+def _keep_best(
+    store: Store, folder: Path, record: SweepRecord, *, among: Collection[int], there: Set[Path]
+) -> None:
+    """Remove the weights of runs but the best one of each pick, of this confirmation or another."""
+    measurements = store.measurements(record.name)
+    for file in folder.glob("*.pt"):
+        number = kept_number(file)
+        best = best_confirmed(measurements, number, record.objectives)
+        is_best = best is not None and file == kept_file(folder, number=number, seed=best.seed)
+        if not is_best or not (number in among or file in there):
+            file.unlink()
+
+
+def _suggested(store: Store, name: str) -> dict[int, Suggestion]:
+    return {
+        trial.number: Suggestion(
+            number=trial.number,
+            seed=trial.config["seed"],
+            config=trial.config,
+            sampled=trial.sampled,
+            control=trial.control,
+        )
+        for trial in store.trials(name)
+    }

@@ -1,0 +1,104 @@
+"""Trials on Ray: the runs that are asked for, one after another and side by side, recorded."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from ray import tune
+
+from sweeps.execution.callback import RunningSweep, SweepCallback
+from sweeps.execution.recorder import Recorder
+from sweeps.execution.recycler import Recycler
+from sweeps.execution.scheduler import Scheduler
+from sweeps.execution.searcher import Asked, StudySearcher
+from sweeps.execution.slots import Slots
+from sweeps.execution.trainable import TrialTrainable
+from sweeps.home import Home
+from sweeps.spec import Cache, Data, SweepSpec
+from sweeps.store import Store, TrialState
+
+__all__ = ["end_running", "open_data", "run_trials", "surroundings_of", "watched"]
+
+# The sections of a spec that a trial's process needs.
+_FOR_ACTORS: Final = ("workload", "data", "scoring", "objectives", "resources")
+
+
+def open_data(spec: SweepSpec, cache: Path, callbacks: Sequence[SweepCallback]) -> Data:
+    """Open a sweep's data on the driver; the callbacks see how it gets on."""
+
+    def tell(share: float) -> None:
+        for callback in callbacks:
+            callback.on_data_progress(share)
+
+    return spec.kind.open_data(spec.data, Cache(folder=cache, progress=tell))
+
+
+def surroundings_of(spec: SweepSpec, data: Data, cache: Path) -> dict[str, Any]:
+    """Return what the processes of trials need beside a configuration, as plain data."""
+    plain = spec.model_dump(mode="json", by_alias=True)
+    sections = {name: plain[name] for name in _FOR_ACTORS}
+    return {**sections, "fingerprint": data.fingerprint, "cache": str(cache)}
+
+
+@contextmanager
+def watched(callbacks: Sequence[SweepCallback], sweep: RunningSweep) -> Iterator[None]:
+    """Let the callbacks watch a sweep until the block ends."""
+    with ExitStack() as ends:
+        for callback in callbacks:
+            callback.on_sweep_start(sweep)
+            ends.callback(callback.on_sweep_end)
+        yield
+
+
+def run_trials(
+    spec: SweepSpec,
+    study: Asked,
+    surroundings: Mapping[str, Any],
+    *,
+    store: Store,
+    home: Home,
+    slots: Slots,
+    runs: int,
+    callbacks: Sequence[SweepCallback],
+) -> None:
+    """Carry out all runs that a study asks for, and record them.
+
+    Args:
+        spec: The sweep's.
+        study: Is asked for runs; nothing else may ask it.
+        surroundings: As `TrialTrainable` takes them.
+        store: The record.
+        home: Where Ray keeps what it writes of trials.
+        slots: How many runs there may be at a time.
+        runs: How many there are at most.
+        callbacks: Called after each event.
+    """
+    # Not Tuner: it pickles its callbacks, for a restore that is not used here.
+    tune.run(
+        TrialTrainable,
+        name=spec.name,
+        config=dict(surroundings),
+        search_alg=StudySearcher(study, slots.wanted),
+        scheduler=Scheduler(),
+        num_samples=runs,
+        resources_per_trial=spec.resources.model_dump(),
+        reuse_actors=True,
+        trial_dirname_creator=lambda trial: "{number:04d}-{seed}".format_map(trial.config),
+        callbacks=[Recorder(store, spec.name, spec.kind, callbacks), Recycler()],
+        storage_path=str(home.ray),
+        raise_on_failed_trial=False,
+        verbose=0,
+    )
+
+
+def end_running(store: Store, sweep: str, *, reason: str) -> None:
+    """Leave no run and no trial of a sweep RUNNING."""
+    for run in store.replicates(sweep):
+        if run.state is TrialState.RUNNING:
+            store.finish_replicate(
+                sweep, run.number, seed=run.seed, state=TrialState.FAILED, reason=reason
+            )
+    for trial in store.trials(sweep):
+        if trial.state is TrialState.RUNNING:
+            store.finish_trial(sweep, trial.number, TrialState.FAILED, reason)
