@@ -54,7 +54,7 @@ class Home:
 
     def kept(self, name: str) -> Path:
         """Folder of the weights that confirming a sweep has left."""
-        return self.path.absolute() / "weights" / name
+        return self.path.absolute() / "models" / name
 
     def sweep(self, name: str) -> Path:
         """Folder of a sweep's front and plots."""

@@ -80,7 +80,7 @@ def export_trial(
     print_line(f"{'yaml':>5}  {shown(output)}  (trial {chosen.number}, {pick}: {document})")
     rule = workload_of(store.sweep(name).spec).rules.control
     if kept:
-        print_line(f"{'pt':>5}  {shown(beside)}  (its weights)")
+        print_line(f"{'pt':>5}  {shown(beside)}  (the model)")
     if chosen.control and rule is not None:
         ERR.print(
             f"note: trial {chosen.number} is a control ({rule.label}): no margins beat it here"

@@ -83,7 +83,8 @@ def margins_of(
     doubt = unproven(ranked, chosen)
     if doubt and not force:
         raise InputError(
-            f"{sweep.name}: {doubt}; `sweeps confirm` tries it under more seeds, and force exports it as it is",
+            f"{sweep.name}: {doubt}; `sweeps confirm` tries it under more seeds, and force exports "
+            "it as it is",
             field=("force",),
         )
     measurements = tuple(measurements)

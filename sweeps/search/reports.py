@@ -45,7 +45,7 @@ class Reports:
         planned: dict[tuple[int, int], Suggestion] = {}
         for runs in _rounds(groups):
             with_these = planned | {(each.number, each.seed): each for each in runs}
-            if len(with_these) > self.runs or len(with_these) == len(planned):
+            if len(with_these) > self.runs:
                 break
             planned = with_these
         return list(planned.values())

@@ -315,7 +315,7 @@ def test_metrics_by_name() -> None:
     got = score_embeddings(*_random(0))
     names = [
         *("recall_at_1", "opis", "opis_floor", "opis_corrected", "opis_10", "map_at_r"),
-        *("d_min", "d_max", "operating_threshold"),
+        *("d_min", "d_max", "operating_threshold", "operating_far", "operating_frr"),
     ]
     assert list(got.metrics()) == names
     assert all(type(value) is float for value in got.metrics().values())

@@ -21,7 +21,8 @@ space:
   learning_rate: [1e-3, 1e30]
 trial: {backbone: test_efficientnet_gn, embedding_dim: 16, epochs: 2, batch_size: 16}
 seeds: 1
-budget: {trials: 3, max_concurrent: 2}
+seed: 3
+budget: {trials: 5, max_concurrent: 2}
 """
 # Small enough for any machine, and none of the user's own settings.
 ENVIRONMENT = {

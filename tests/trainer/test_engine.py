@@ -75,7 +75,7 @@ def test_every_loss_trains_an_epoch(
     assert all(math.isfinite(value) for value in measured.metrics.values())
     assert set(measured.metrics) == {
         *("recall_at_1", "map_at_r", "opis", "opis_floor", "opis_corrected", "opis_10"),
-        *("d_min", "d_max", "operating_threshold"),
+        *("d_min", "d_max", "operating_threshold", "operating_far", "operating_frr"),
         *("train_loss", "train_seconds", "score_seconds"),
     }
     assert measured.metrics["train_loss"] > 0

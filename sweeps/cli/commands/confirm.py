@@ -26,8 +26,9 @@ def confirm(
     pick: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="PICK",
             help="What to confirm, as in `sweeps export`; may be given several times. Default: the "
-            "knee and the best of each objective."
+            "knee and the best of each objective.",
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=2, max=1000, help="Fresh seeds of each.")] = 5,

@@ -78,12 +78,12 @@ def test_without_a_terminal_each_trial_is_a_line_once(store: Store) -> None:
 
 def test_baselines_are_shown_once_each(store: Store) -> None:
     metrics = {"recall_at_1": 0.25, "opis": 0.125}
+    live, out = progress(store, terminal=False)
     store.record_baseline("demo", 0, name="a", label="raw", split="validation", metrics=metrics)
     store.record_baseline("demo", 0, name="a", label="raw", split="test", metrics=metrics)
     store.record_baseline(
         "demo", 1, name="b", label="trunk", split="validation", metrics=None, reason="no [weights]"
     )
-    live, out = progress(store, terminal=False)
     with live:
         live.refresh(force=True)
     assert out.getvalue().splitlines() == [

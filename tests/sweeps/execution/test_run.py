@@ -12,6 +12,7 @@ import torch
 import yaml
 
 import sweeps.execution.run
+import sweeps.execution.trials
 from objectives import Calibration, InputError, get_objective
 from sweeps.cli.live_view import LiveProgress
 from sweeps.execution import run_sweep
@@ -54,9 +55,10 @@ def test_controls_and_samples_are_recorded_whole(store: Store) -> None:
     sweep, trials = store.sweep("tiny"), store.trials("tiny")
     assert sweep.state is SweepState.COMPLETE
     assert sweep.finished_at is not None
-    assert [trial.number for trial in trials] == [0, 1, 2, 3, 4]
-    assert [trial.control for trial in trials] == [True, True, False, False, False]
-    assert [trial.config["loss"] for trial in trials[:2]] == ["smooth_ap", "multi_similarity"]
+    assert [trial.number for trial in trials] == [*range(7)]
+    # For each loss the control, the paper's default and the centre of the space.
+    assert [trial.control for trial in trials] == [True, False, False] * 2 + [False]
+    assert [trial.config["loss"] for trial in trials[:4:3]] == ["smooth_ap", "multi_similarity"]
     for trial in trials:
         config = TrialConfig.model_validate(trial.config)
         assert config.model_dump(mode="json") == trial.config
@@ -75,7 +77,7 @@ def test_what_cannot_be_trained_failed_with_its_reason(store: Store) -> None:
     assert 1 <= len(failed) <= 3
     assert {trial.reason for trial in failed} == {"the training loss is not finite at epoch 1"}
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
-    assert len(complete) + len(failed) == 5
+    assert len(complete) + len(failed) == 7
     assert {trial.reason for trial in complete} == {None}
 
 
@@ -210,7 +212,7 @@ def test_a_machine_that_is_too_small_decodes_nothing(
         raise InputError("a trial needs 3, and this machine has 2", field="resources.cpu")
 
     monkeypatch.setattr(sweeps.execution.run, "ray_cluster", too_small)
-    monkeypatch.setattr(sweeps.execution.run, "_open_data", lambda *_: pytest.fail("opened"))
+    monkeypatch.setattr(sweeps.execution.run, "open_data", lambda *_: pytest.fail("opened"))
     with pytest.raises(InputError, match=r"^resources\.cpu: a trial needs 3"):
         run_sweep(load_spec(tiny.spec), home=Home(path=tmp_path / "home"))
     assert not (tmp_path / "home").exists()
@@ -257,7 +259,7 @@ def test_dead_actors_errors_and_ctrl_c(
         if not force and any(m.number == 5 for m in self._store.measurements("tiny")):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(sweeps.execution.run, "TrialTrainable", _breaking())
+    monkeypatch.setattr(sweeps.execution.trials, "TrialTrainable", _breaking())
     monkeypatch.setattr(LiveProgress, "refresh", interrupted)
     ran = command("run", spec, "--home", home.path)
     assert ran.code == 130, ran

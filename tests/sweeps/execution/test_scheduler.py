@@ -8,7 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
-import sweeps.execution.run
+import sweeps.execution.trials
 from sweeps import Home, SweepSpec, open_store, run_sweep
 from sweeps.execution.scheduler import Scheduler
 from sweeps.execution.searcher import StudySearcher
@@ -46,7 +46,7 @@ def test_trials_shorter_than_the_start_of_a_process_run_side_by_side(
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("RAY_prestart_worker_first_driver", "0")
     monkeypatch.setenv("RAY_OVERRIDE_RESOURCES", '{"CPU": 2}')
-    monkeypatch.setattr(sweeps.execution.run, "StudySearcher", searcher)
+    monkeypatch.setattr(sweeps.execution.trials, "StudySearcher", searcher)
     spec = SweepSpec.model_validate(
         {
             "name": "short",

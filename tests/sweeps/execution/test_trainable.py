@@ -18,6 +18,7 @@ from trainer import DataConfig, Measurement, TrialConfig, load_data
 GOOD = {"accuracy": 0.5, "inconsistency": 0.1}
 SIMULATED = {
     "workload": "simulated",
+    "purpose": "SEARCH",
     "data": None,
     "scoring": None,
     "fingerprint": "",
@@ -32,6 +33,7 @@ def begun(**changes: Any) -> TrialTrainable:
     """A trainable as an actor has it after `reset_config`, without Ray."""
     config = {
         "number": 0,
+        "purpose": "SEARCH",
         "config": TrialConfig(batch_size=16, embedding_dim=8, epochs=1).model_dump(),
         "seed": 0,
         "workload": "metric_learning",

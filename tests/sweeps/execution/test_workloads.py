@@ -11,7 +11,7 @@ from objectives import InputError
 from sweeps import Home, SweepSpec, export_margins, open_store, ranked_trials, run_sweep
 from sweeps.execution import RunningSweep, SweepCallback
 from sweeps.spec.simulated import SimulatedConfig, SimulatedRun, true_values
-from sweeps.store import TrialState
+from sweeps.store import Purpose, TrialState
 
 # mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
 pytestmark = [
@@ -91,8 +91,15 @@ def test_runs_under_further_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with open_store(home.store_url) as store:
         replicates, measurements = store.replicates("noisy"), store.measurements("noisy")
         trials = store.trials("noisy")
-    assert len(replicates) == 9 + 10
     assert {each.state for each in replicates} == {TrialState.COMPLETE}
+    reports = [each for each in replicates if each.purpose is Purpose.REPORT]
+    assert 16 <= len(reports) <= 18
+    assert min(each.seed for each in reports) == 1_000_005
+    members = {trial.number for trial in finished.ranked.front} - {0}
+    assert {each.number for each in reports} <= members | {0}
+    assert {pair.role for n in members for pair in finished.ranked.pairs.get(n, ())} == {"control"}
+    replicates = tuple(each for each in replicates if each.purpose is Purpose.SEARCH)
+    assert len(replicates) == 9 + 10
     assert all(each.finished_at is not None for each in replicates)
     assert {each.config["seed"] for each in trials} == {5}
     runs = Counter(each.number for each in replicates)
@@ -101,7 +108,7 @@ def test_runs_under_further_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert runs[0] >= 2
     # Each measured what its own seed gives.
     assert Counter((m.number, m.seed) for m in measurements) == {
-        (each.number, each.seed): 2 for each in replicates
+        (each.number, each.seed): 2 for each in (*replicates, *reports)
     }
     for m in measurements:
         fields = {**trials[m.number].config, "seed": m.seed}

@@ -67,6 +67,14 @@ def test_a_control_that_was_chosen_is_held_against_the_default_alone() -> None:
     assert planned([0], runs=4) == [(0, 0), (1, 0), (0, 1), (1, 1)]
 
 
+def test_of_a_chosen_one_that_is_another_ones_reference_nothing_is_trained_twice() -> None:
+    assert planned([2, 0], runs=9) == [(n, k) for k in (0, 1) for n in (2, 0, 1)] + [
+        (2, 2),
+        (0, 2),
+        (1, 2),
+    ]
+
+
 def test_without_a_rule_the_chosen_are_trained_alone() -> None:
     plan = Reports(None, lambda: [2], runs=3).plan(ALL)
     assert [(each.number, each.seed - FRESH) for each in plan] == [(2, 0), (2, 1), (2, 2)]

@@ -13,10 +13,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:D
 
 def test_export(command: Command, tiny: TinySweep, tmp_path: Path) -> None:
     document = json.loads((tiny.home / "fronts" / "tiny" / "front.json").read_text())
+    floor = document["limits"]["recall_at_1"]
+    kept = [t for t in document["trials"] if t["rank"] == 0 and t["values"]["recall_at_1"] >= floor]
     best = {
         "knee": document["knee"],
-        "recall": max(document["trials"], key=lambda t: t["values"]["recall_at_1"])["number"],
-        "consistency": min(document["trials"], key=lambda t: t["values"]["opis"])["number"],
+        "recall": max(kept, key=lambda t: t["values"]["recall_at_1"])["number"],
+        "consistency": min(kept, key=lambda t: t["values"]["opis"])["number"],
     }
     for pick, number in best.items():
         path = tmp_path / f"{pick}.yaml"

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:D
 def test_list(command: Command, tiny: TinySweep) -> None:
     [sweep] = json.loads(command("list", "--home", tiny.home, "--json").out)
     assert (sweep["name"], sweep["state"]) == ("tiny", "COMPLETE")
-    assert sum(sweep["trials"].values()) == 5
+    assert sum(sweep["trials"].values()) == 7
     assert set(sweep["trials"]) == {"COMPLETE", "FAILED"}
-    assert sweep["spec"]["budget"]["trials"] == 3
+    assert sweep["spec"]["budget"]["trials"] == 5
     assert re.search(r"tiny .* COMPLETE .* digits ", command("list", "--home", tiny.home).out)

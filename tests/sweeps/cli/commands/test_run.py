@@ -27,7 +27,7 @@ def test_run_shows_the_front_and_its_files(tiny: TinySweep) -> None:
     for name in ("front.json", "front.csv", "front.html", "front.png", "margins.yaml"):
         assert name in tiny.ran.out
     assert re.search(r"\d of \d finished trials on the front", tiny.ran.out)
-    assert len(re.findall(r"^trial \d (?:COMPLETE|FAILED) ", tiny.ran.out, re.MULTILINE)) == 5
+    assert len(re.findall(r"^trial \d (?:COMPLETE|FAILED) ", tiny.ran.out, re.MULTILINE)) == 7
 
 
 def test_run_prints_json_alone_when_asked(
@@ -56,10 +56,10 @@ def test_a_dry_run_leaves_nothing_behind(command: Command, place: Place) -> None
     ran = command("run", place.spec(), "--dry-run", "--home", place.folder / "new")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("tiny: a dry run, nothing is trained")
-    assert "3 sampled (tpe), and 2 controls" in ran.out
+    assert "5 sampled (tpe), and 2 controls" in ran.out
     ran = command("run", place.spec(), "--dry-run", "--json", "--address", "host:1")
     document = json.loads(ran.out)
-    assert (document["trials"], document["controls"], document["at_once"]) == (3, 2, None)
+    assert (document["trials"], document["controls"], document["at_once"]) == (5, 2, None)
     assert document["data"]["images"] == 1797
     assert sorted(place.folder.rglob("*")) == sorted([*before, place.folder / "bad.yaml"])
 

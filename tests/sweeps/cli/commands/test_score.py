@@ -19,7 +19,7 @@ from tests.sweeps.command import Command
 
 KEYS = [
     *("recall_at_1", "opis", "opis_floor", "opis_corrected", "opis_10", "map_at_r"),
-    *("d_min", "d_max", "operating_threshold"),
+    *("d_min", "d_max", "operating_threshold", "operating_far", "operating_frr"),
 ]
 RECALLS = ["recall_at_2", "recall_at_4", "recall_at_8"]
 COUNTS = ["samples", "classes", "single_sample_classes", "corrected_classes", "small_classes"]

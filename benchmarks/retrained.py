@@ -1,0 +1,164 @@
+"""Fronts trained again: what sweeps claim of their members, beside fresh seeds of these.
+
+``python -m benchmarks.retrained [SPEC.yaml] [--sweeps N] [--seeds N] [--json FILE]`` carries out
+sweeps of a spec (the demo's) under several seeds of the sampler, trains each member of their fronts
+under fresh seeds that the sweep has not used, and prints what share of the claimed 95 % intervals
+hold the mean over these, and by how much the claims are too good. One training run on each core.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any, Final
+
+import torch
+
+from objectives import Calibration
+from sweeps import Home, RankedTrial, SweepSpec, load_spec, open_store, ranked_trials, run_sweep
+from trainer import DataConfig, SplitDataset, TrainingRun, TrialConfig, load_data
+
+__all__ = ["Claim", "main"]
+
+_DEMO: Final = Path(__file__).parents[1] / "examples" / "demo.yaml"
+# More than a sweep, or what reports on it, adds to a seed.
+_FRESH: Final = 900_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What a sweep claims of a member of its front, and what fresh seeds say.
+
+    Attributes:
+        sweep: Seed of the sampler.
+        number: The trial.
+        knee: Whether it is the knee.
+        objective: Name of the objective.
+        claimed: The estimate.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        fresh: Mean over the fresh seeds.
+        error: Standard error of that mean.
+        too_good: How much better the claim is: of OPIS as a share of the fresh mean.
+    """
+
+    sweep: int
+    number: int
+    knee: bool
+    objective: str
+    claimed: float
+    low: float
+    high: float
+    fresh: float
+    error: float
+    too_good: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the interval holds the mean over the fresh seeds."""
+        return self.low <= self.fresh <= self.high
+
+
+def claims(spec: SweepSpec, *, sweep: int, seeds: int) -> Iterator[Claim]:
+    """Carry out a sweep, and train the members of its front under fresh seeds."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(path=Path(folder))
+        run_sweep(spec.model_copy(update={"seed": sweep}), home=home)
+        with open_store(home.store_url) as store:
+            ranked = ranked_trials(store, spec.name)
+    data = spec.data.model_dump(mode="json")
+    scoring = asdict(spec.scoring)
+    tasks = [
+        ({**trial.config, "seed": _FRESH + k}, data, scoring)
+        for trial in ranked.front
+        for k in range(seeds)
+    ]
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=spawned) as pool:
+        scored = list(pool.map(_trained, tasks))
+    for place, trial in enumerate(ranked.front):
+        held = scored[place * seeds : (place + 1) * seeds]
+        for objective in ranked.objectives:
+            values = [metrics[objective.name] for metrics in held]
+            yield _claim(sweep, trial, objective.name, values, knee=trial.number == ranked.knee)
+
+
+def _claim(sweep: int, trial: RankedTrial, name: str, values: list[float], *, knee: bool) -> Claim:
+    fresh, claimed = fmean(values), trial.values[name]
+    low, high = trial.intervals[name]
+    too_good = 1 - claimed / fresh if name.startswith("opis") else claimed - fresh
+    return Claim(
+        sweep=sweep,
+        number=trial.number,
+        knee=knee,
+        objective=name,
+        claimed=claimed,
+        low=low,
+        high=high,
+        fresh=fresh,
+        error=stdev(values) / len(values) ** 0.5,
+        too_good=too_good,
+    )
+
+
+def _trained(task: tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]) -> Any:
+    config, data, scoring = task
+    torch.set_num_threads(1)
+    run = TrainingRun(
+        TrialConfig.model_validate(config),
+        _data(json.dumps(data)),
+        device=torch.device("cpu"),
+        calibration=Calibration(**scoring),
+    )
+    metrics: Mapping[str, float] = {}
+    while run.epoch < run.config.epochs:
+        metrics = run.advance().metrics
+    return metrics
+
+
+@lru_cache(maxsize=1)
+def _data(section: str) -> SplitDataset:
+    return load_data(DataConfig.model_validate(json.loads(section)))
+
+
+def main() -> None:
+    """Print the claims, and the figures that they come to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("spec", type=Path, nargs="?", default=_DEMO)
+    parser.add_argument("--sweeps", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--json", type=Path, default=None, help="also write the figures here")
+    given = parser.parse_args()
+    found: list[Claim] = []
+    for sweep in range(given.sweeps):
+        for claim in claims(load_spec(given.spec), sweep=sweep, seeds=given.seeds):
+            found.append(claim)
+            print(
+                f"sweep {claim.sweep} trial {claim.number}{' (knee)' * claim.knee} "
+                f"{claim.objective}: {claim.claimed:.4g} [{claim.low:.4g}, {claim.high:.4g}], "
+                f"fresh {claim.fresh:.4g} ± {claim.error:.2g}, too good by {claim.too_good:+.2g}"
+                f"{'' if claim.holds else '  MISSED'}",
+                flush=True,
+            )
+    figures: dict[str, float] = {"held": fmean(claim.holds for claim in found)}
+    for name in dict.fromkeys(claim.objective for claim in found):
+        of = [claim for claim in found if claim.objective == name]
+        figures[f"{name} too good"] = fmean(claim.too_good for claim in of)
+        knees = [claim.too_good for claim in of if claim.knee]
+        figures[f"{name} of knees too good"] = fmean(knees) if knees else float("nan")
+    for name, value in figures.items():
+        print(f"{name}: {value:.3g}")
+    if given.json is not None:
+        document = {"figures": figures, "claims": [asdict(claim) for claim in found]}
+        given.json.write_text(json.dumps(document, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from objectives import InputError
+from sweeps.execution import confirm_sweep
+from sweeps.home import Home, kept_number
+from sweeps.results import ranked_trials
+from sweeps.store import Purpose, Store, SweepState, TrialState
+from tests.sweeps.command import Command, Ran, TinySweep
+from trainer import (
+    DataConfig,
+    load_data,
+    load_embedder,
+    read_kept_weights,
+    read_tuned_margins,
+)
+
+# mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def home(tiny: TinySweep, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    folder = tmp_path_factory.mktemp("confirmed") / "home"
+    shutil.copytree(tiny.home, folder, ignore=shutil.ignore_patterns("ray"))
+    return Home(path=folder)
+
+
+@pytest.fixture(scope="module")
+def picked(home: Home) -> int:
+    """A trial with TCM, whose control and default are trials of the sweep too."""
+    with Store.open(home.store_url, create=False) as store:
+        assert store.trials("tiny")[2].state is TrialState.COMPLETE
+    return 2
+
+
+@pytest.fixture(scope="module")
+def ran(command: Command, home: Home, picked: int) -> Ran:
+    return command("confirm", "tiny", "--pick", picked, "--seeds", 2, "--home", home.path)
+
+
+@pytest.fixture
+def store(home: Home, ran: Ran) -> Iterator[Store]:
+    assert ran.code == 0, ran
+    with Store.open(home.store_url, create=False) as opened:
+        yield opened
+
+
+def test_the_pick_its_control_and_its_default_are_scored_on_the_test_classes(
+    ran: Ran, store: Store, picked: int
+) -> None:
+    runs = [run for run in store.replicates("tiny") if run.purpose is Purpose.CONFIRM]
+    assert sorted((run.number, run.seed) for run in runs) == [
+        (number, 2_000_000 + k) for number in (0, 1, 2) for k in (0, 1)
+    ]
+    assert {run.state for run in runs} == {TrialState.COMPLETE}
+    measured = [m for m in store.measurements("tiny") if m.purpose is Purpose.CONFIRM]
+    assert [(m.split, m.epoch) for m in measured] == [("test", 2)] * 6
+    pairs = ranked_trials(store, "tiny").confirmed[picked]
+    assert [(pair.role, pair.number) for pair in pairs] == [("control", 0), ("default", 1)]
+    assert "control (trial 0)" in ran.out
+    assert f"trial {picked}, on the test classes, against the control: " in ran.out
+
+
+def test_the_sweep_and_its_front_are_as_before(tiny: TinySweep, store: Store) -> None:
+    with Store.open(Home(path=tiny.home).store_url, create=False) as before:
+        assert store.sweep("tiny").state is SweepState.COMPLETE
+        assert store.trials("tiny") == before.trials("tiny")
+        assert ranked_trials(store, "tiny").trials == ranked_trials(before, "tiny").trials
+
+
+def test_the_best_runs_weights_are_what_was_measured(
+    command: Command, home: Home, store: Store, picked: int, tmp_path: Path
+) -> None:
+    [file] = home.kept("tiny").glob("*.pt")
+    assert kept_number(file) == picked
+    kept = read_kept_weights(file)
+    runs = [m for m in store.measurements("tiny") if m.split == "test" and m.number == picked]
+    assert kept.metrics["recall_at_1"] == max(m.metrics["recall_at_1"] for m in runs)
+    data = load_data(DataConfig(name="digits"))
+    pixels = data.dataset.images.crops(
+        data.test, data.test.new_tensor([[0, 0, 8, 8]]).expand(len(data.test), 4)
+    )
+    embedder = load_embedder(file)
+    assert not embedder.training
+    assert pixels.shape[1:] == (embedder.channels, 8, 8)
+
+    margins = tmp_path / "margins.yaml"
+    words = ("export", "tiny", "--pick", picked, "--force", "--home", home.path, "-o", margins)
+    assert command(*words).code == 0
+    exported = read_tuned_margins(margins)
+    assert exported.weights == "margins.pt"
+    assert (tmp_path / "margins.pt").read_bytes() == file.read_bytes()
+    point = exported.operating_point
+    assert (point.split, point.distance) == ("test", kept.metrics["operating_threshold"])
+    assert point.of.startswith("the weights of margins.pt (seed ")
+    assert (point.far, point.frr) == (kept.metrics["operating_far"], kept.metrics["operating_frr"])
+    assert exported.confirmed.keys() == {"control", "default"}
+    assert {each.split for each in exported.confirmed.values()} == {"test"}
+
+
+@pytest.mark.usefixtures("ran")
+def test_test_classes_are_scored_once(command: Command, home: Home) -> None:
+    again = command("confirm", "tiny", "--home", home.path)
+    assert again.code == 2
+    assert again.err.startswith("error: the test classes of tiny were scored on 20")
+    assert "with --again they are scored once more" in again.err
+
+
+@pytest.mark.usefixtures("ran")
+def test_what_cannot_be_confirmed(home: Home) -> None:
+    with pytest.raises(InputError, match="there is no sweep called 'other'"):
+        confirm_sweep("other", home=home)
+    with pytest.raises(InputError, match=r"^pick: trial 99 of tiny has not completed$"):
+        confirm_sweep("tiny", pick=["99"], again=True, home=home)
+    with Store.open(home.store_url, create=False) as store:
+        spec = {"name": "a", "workload": "simulated", "space": {"trade": [0.0, 1.0]}}
+        store.create_sweep("a", spec={**spec, "budget": {"trials": 1}}, provenance={})
+    with pytest.raises(InputError, match=r"^a: what its workload trains cannot be confirmed$"):
+        confirm_sweep("a", home=home)
