@@ -84,7 +84,8 @@ def confirm_sweep(
         numbers = _numbers(ranked_trials(store, name), pick)
         stack.enter_context(ray_cluster(address, spec.resources))
         data = open_data(spec, folder, callbacks)
-        if data.fingerprint != record.provenance["data"]["fingerprint"]:
+        facts = record.provenance["data"]
+        if facts.get("fingerprint", data.fingerprint) != data.fingerprint:
             raise InputError(f"the data are not those that {name} was trained on", field="data")
         runs = Confirmations(
             spec.kind.rules.control,
@@ -138,19 +139,19 @@ def _spec(record: SweepRecord) -> SweepSpec:
 
 
 def _attempt(store: Store, record: SweepRecord, *, again: bool) -> int:
-    """Return how often the test classes were scored before; refuse to do it again unasked."""
-    before = [run for run in store.replicates(record.name) if run.purpose is Purpose.CONFIRM]
-    if not before:
-        return 0
-    if not again:
-        when = min(run.started_at for run in before)
+    """Return how often a sweep was confirmed before; refuse to score the test classes twice."""
+    scored = [m for m in store.measurements(record.name) if m.purpose is Purpose.CONFIRM]
+    if scored and not again:
+        when = min(each.recorded_at for each in scored)
         raise InputError(
             f"the test classes of {record.name} were scored on {when:%Y-%m-%d}: what is chosen "
             "after having seen them is too good on them; with again they are scored once more, "
             "and the record shows it",
             field=("again",),
         )
-    return Confirmations.attempts(run.seed for run in before)
+    return Confirmations.attempts(
+        run.seed for run in store.replicates(record.name) if run.purpose is Purpose.CONFIRM
+    )
 
 
 def _numbers(ranked: RankedTrials, wanted: Sequence[str]) -> tuple[int, ...]:

@@ -139,7 +139,7 @@ class SearchSpace:
             if floor is not None and isinstance(parameter, Range):
                 low = max(parameter.low, floor)
                 room = parameter.high - low
-                shares[f"{name}_share"] = (values[name] - low) / room if room > 0 else 0.0
+                shares[f"{name}_share"] = min(1.0, (values[name] - low) / room) if room > 0 else 0.0
         return shares
 
     def variants(self, names: Sequence[str]) -> list[tuple[dict[str, Scalar], BaseModel]]:
