@@ -11,6 +11,7 @@ from sweeps.files import write_whole
 from sweeps.home import Home, kept_file
 from sweeps.results import (
     KNEE,
+    advice,
     best_confirmed,
     export_margins,
     pick_trial,
@@ -103,7 +104,8 @@ def export_finished(store: Store, name: str, output: Path, *, home: Home) -> Non
     ranked = ranked_trials(store, name)
     doubt = "no trial of the front keeps the limits of a pick"
     if (knee := ranked.knee_trial) is not None:
-        doubt = unproven(ranked, knee) or ""
+        why = unproven(ranked, knee)
+        doubt = f"{why}; {advice(ranked)}" if why else ""
     if doubt:
         ERR.print(f"{output} was not written: {doubt}", highlight=False, markup=False)
         return

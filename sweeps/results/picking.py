@@ -8,7 +8,7 @@ from objectives import InputError, Objective
 from sweeps.results.limits import keeps
 from sweeps.results.ranking import RankedTrial, RankedTrials, knee_of
 
-__all__ = ["KNEE", "pick_trial", "picked_first", "picks", "unproven", "verdict_on"]
+__all__ = ["KNEE", "advice", "pick_trial", "picked_first", "picks", "unproven", "verdict_on"]
 
 KNEE: Final = "knee"
 _NO_LIMITS: Final[Mapping[str, float]] = MappingProxyType({})
@@ -103,6 +103,21 @@ def unproven(ranked: RankedTrials, trial: RankedTrial) -> str | None:
         told = ", ".join(f"{o.label} {pair.differences[o.name]}" for o in known)
         return f"{why} (difference in {told} under {len(pair.seeds)} fresh seeds)"
     return None
+
+
+def advice(ranked: RankedTrials) -> str:
+    """Return what to do about a pick that noise explains: a clause, which names better ones."""
+    proven = [
+        f"trial {trial.number}"
+        for trial in ranked.front
+        if not trial.control
+        and {pair.role for pair in ranked.pairs.get(trial.number, ())} >= {"control"}
+        and unproven(ranked, trial) is None
+    ]
+    tried = "`sweeps confirm` tries it under more seeds"
+    return (
+        f"{tried}; of the front, noise does not explain {' and '.join(proven)}" if proven else tried
+    )
 
 
 def verdict_on(ranked: RankedTrials, number: int) -> str:

@@ -12,7 +12,7 @@ from objectives import InputError, Objective
 from sweeps.files import write_whole
 from sweeps.results.final_values import SPLIT, final_measurements
 from sweeps.results.pairs import Pair
-from sweeps.results.picking import KNEE, pick_trial, unproven
+from sweeps.results.picking import KNEE, advice, pick_trial, unproven
 from sweeps.results.ranking import RankedTrials, ranked_trials
 from sweeps.spec import KeptRun, PickedTrial, Reference, workload_of
 from sweeps.store import MeasurementRecord, Purpose, Store, SweepRecord
@@ -83,8 +83,7 @@ def margins_of(
     doubt = unproven(ranked, chosen)
     if doubt and not force:
         raise InputError(
-            f"{sweep.name}: {doubt}; `sweeps confirm` tries it under more seeds, and force exports "
-            "it as it is",
+            f"{sweep.name}: {doubt}; {advice(ranked)}; force exports it as it is",
             field=("force",),
         )
     measurements = tuple(measurements)

@@ -7,7 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from objectives import Objective
-from sweeps.results import SPLIT, RankedTrial, finished_trials, hypervolume_curve
+from sweeps.results import (
+    SPLIT,
+    RankedTrial,
+    RankedTrials,
+    finished_trials,
+    hypervolume_curve,
+)
 from sweeps.store import BaselineRecord, MeasurementRecord, TrialRecord
 
 __all__ = [
@@ -17,6 +23,7 @@ __all__ = [
     "flat_texts",
     "hypervolume_points",
     "milliseconds",
+    "pair_metrics",
     "trial_metrics",
     "trial_tags",
     "utc_text",
@@ -75,6 +82,24 @@ def estimate_metrics(trial: RankedTrial, *, at: int) -> Iterator[tuple[str, floa
             yield f"estimate.{name}{end}", value, at, trial.runs
     if trial.chance is not None:
         yield "p_front", trial.chance, at, trial.runs
+
+
+def pair_metrics(
+    ranked: RankedTrials, number: int, *, at: int
+) -> Iterator[tuple[str, float, int, int]]:
+    """Yield name, value, time and step of a trial's differences to its control and default.
+
+    They are ``difference.control.NAME``, with ``.low`` and ``.high``, and those of the test classes
+    begin with ``test/``; the step is the number of seeds.
+    """
+    for prefix, held in (("", ranked.pairs), ("test/", ranked.confirmed)):
+        for pair in held.get(number, ()):
+            for name, found in pair.differences.items():
+                ends = {"": found.value, ".low": found.low, ".high": found.high}
+                for end, value in ends.items():
+                    if value is not None:
+                        key = f"{prefix}difference.{pair.role}.{name}{end}"
+                        yield key, value, at, len(pair.seeds)
 
 
 def hypervolume_points(

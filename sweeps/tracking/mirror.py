@@ -20,6 +20,7 @@ from sweeps.results import (
     rank_trials,
     ranked_trials,
     undertrained,
+    unproven,
     write_front,
 )
 from sweeps.store import (
@@ -39,6 +40,7 @@ from sweeps.tracking.logged_values import (
     flat_texts,
     hypervolume_points,
     milliseconds,
+    pair_metrics,
     trial_metrics,
     trial_tags,
     utc_text,
@@ -159,6 +161,8 @@ class MlflowMirror:
         runs.client.set_tag(runs.parent, "state", sweep.state.value)
         if sentence := certainty(ranked):
             runs.client.set_tag(runs.parent, "certainty", sentence)
+        if (knee := ranked.knee_trial) is not None:
+            runs.client.set_tag(runs.parent, "unproven", unproven(ranked, knee) or "no")
         if ranked.baselines:
             runs.client.set_tag(runs.parent, "undertrained", undertrained(ranked) or "no")
         if sweep.state is not SweepState.RUNNING:
@@ -226,7 +230,9 @@ class MlflowMirror:
     def _push_estimates(self, runs: _Runs, ranked: RankedTrials, *, at: datetime) -> None:
         """Log what all runs together tell of each trial."""
         for trial in ranked.trials:
-            metrics = list(estimate_metrics(trial, at=milliseconds(at)))
+            moment = milliseconds(at)
+            metrics = list(estimate_metrics(trial, at=moment))
+            metrics += pair_metrics(ranked, trial.number, at=moment)
             if trial.number in runs.trials and metrics:
                 _log_batches(runs.client, runs.trials[trial.number], metrics=metrics)
 

@@ -75,6 +75,22 @@ def test_the_sweep_and_its_front_are_as_before(tiny: TinySweep, store: Store) ->
         assert ranked_trials(store, "tiny").trials == ranked_trials(before, "tiny").trials
 
 
+def test_mlflow_has_the_differences(home: Home, store: Store, picked: int) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=home.tracking_uri)
+    [experiment] = client.search_experiments(filter_string="name = 'tcm-sweeps'")
+    [run] = client.search_runs(
+        [experiment.experiment_id], filter_string=f"tags.`sweeps.key` = 'tiny/{picked}'"
+    )
+    for pair in ranked_trials(store, "tiny").confirmed[picked]:
+        for name, found in pair.differences.items():
+            key = f"test/difference.{pair.role}.{name}"
+            assert run.data.metrics[key] == pytest.approx(found.value)
+            assert run.data.metrics[f"{key}.low"] <= found.value
+    assert "test/seed_2000000/recall_at_1" in run.data.metrics
+
+
 def test_the_best_runs_weights_are_what_was_measured(
     command: Command, home: Home, store: Store, picked: int, tmp_path: Path
 ) -> None:

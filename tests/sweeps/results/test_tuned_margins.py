@@ -184,6 +184,17 @@ def test_what_noise_explains_is_exported_by_force_alone() -> None:
     said = r"noise explains what trial 2 gains over its control \(difference in Recall@1 \+0 ± "
     with pytest.raises(InputError, match=f"^demo: {said}"):
         export(measurements=measurements)
+    with pytest.raises(
+        InputError, match=r"; `sweeps confirm` tries it under more seeds; force exp"
+    ):
+        export(measurements=measurements)
+    better = (*measurements, *fresh(3, 0.95, 0.94))
+    with pytest.raises(
+        InputError, match=r"seeds; of the front, noise does not explain trial 3; fo"
+    ):
+        export(
+            measurements=(*MEASUREMENTS, *fresh(2, 0.8, 0.81), *fresh(0, 0.8, 0.81), *better[-2:])
+        )
     margins = export(measurements=measurements, force=True)
     assert margins.unproven is not None
     assert margins.unproven.endswith("under 2 fresh seeds)")
