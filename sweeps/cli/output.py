@@ -39,8 +39,8 @@ def _show_pairs(ranked: RankedTrials, numbers: Sequence[int]) -> None:
     ):
         shown_pairs = {number: held[number] for number in numbers if number in held}
         if shown_pairs:
-            title = f"{title}: differences ± half their 95 % interval"
-            OUT.print(pairs_table(shown_pairs, ranked.objectives, title=title))
+            print_line(f"{title}: differences ± half their 95 % interval", style="italic")
+            OUT.print(pairs_table(shown_pairs, ranked.objectives))
 
 
 def show_confirmed(confirmed: "ConfirmedSweep") -> None:

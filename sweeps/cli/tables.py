@@ -119,11 +119,9 @@ def _baseline_cells(
     return ["", escape(label), *[""] * every_trial, *values, *["", ""] * ranked.told_from_noise]
 
 
-def pairs_table(
-    pairs: Mapping[int, Sequence[Pair]], objectives: Sequence[Objective], *, title: str
-) -> Table:
+def pairs_table(pairs: Mapping[int, Sequence[Pair]], objectives: Sequence[Objective]) -> Table:
     """Tabulate what trials gain over their controls and defaults, by number."""
-    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     table.pad_edge = False
     table.add_column("trial", justify="right", no_wrap=True)
     table.add_column("against", no_wrap=True)

@@ -101,7 +101,8 @@ def unproven(ranked: RankedTrials, trial: RankedTrial) -> str | None:
         else:
             continue
         told = ", ".join(f"{o.label} {pair.differences[o.name]}" for o in known)
-        return f"{why} (difference in {told} under {len(pair.seeds)} fresh seeds)"
+        seeds = "one fresh seed" if len(pair.seeds) == 1 else f"{len(pair.seeds)} fresh seeds"
+        return f"{why} (difference in {told} under {seeds})"
     return None
 
 
