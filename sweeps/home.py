@@ -5,7 +5,7 @@ from pathlib import Path
 
 from objectives import InputError
 
-__all__ = ["Home", "kept_file", "kept_number"]
+__all__ = ["Home", "kept_file", "kept_seeds"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +66,6 @@ def kept_file(folder: Path, *, number: int, seed: int) -> Path:
     return folder / f"{number:04d}-{seed}.pt"
 
 
-def kept_number(file: Path) -> int:
-    """Return the number of the trial that a file of `kept_file` is of."""
-    return int(file.name.partition("-")[0])
+def kept_seeds(folder: Path, *, number: int) -> list[int]:
+    """Return the seeds of a trial's runs whose files are in a folder, ascending."""
+    return sorted(int(file.stem.partition("-")[2]) for file in folder.glob(f"{number:04d}-*.pt"))

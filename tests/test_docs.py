@@ -62,7 +62,7 @@ name: small
 data: {name: digits}
 space: {loss: [smooth_ap], margin_positive: {low: 0.5, high: 0.99}}
 trial: {backbone: test_efficientnet_gn, embedding_dim: 16, epochs: 1, batch_size: 16}
-budget: {trials: 1}
+budget: {trials: 1, reports: 0}
 """
 # The sweep of `sweeps run SPEC.yaml`: it trains nothing.
 SIMULATED: Final = """
@@ -70,7 +70,7 @@ name: simulated
 workload: simulated
 space: {trade: {low: 0, high: 1}}
 trial: {last_epoch: 1}
-budget: {trials: 1}
+budget: {trials: 1, reports: 0}
 """
 PLACEHOLDERS: Final = {"NAME": "small", "SPEC.yaml": "simulated.yaml"}
 

@@ -126,7 +126,7 @@ class TunedMargins(StrictModel):
         default: The same with the paper's default margins and weights; likewise.
         confirmed: What the test classes said, by ``control`` and ``default``, after training on all
             others under fresh seeds; empty where that was not done.
-        weights: Name of the file beside this one with the weights of the best of these runs, which
+        weights: Name of the file beside this one with the weights of the first of these runs, which
             `load_embedder` reads; None where none is.
         unproven: Why noise explains what these margins gain, where they were exported all the same.
         operating_point: The threshold to deploy behind.

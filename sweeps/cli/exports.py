@@ -8,12 +8,12 @@ from typing import Final
 from objectives import InputError
 from sweeps.cli.terminal import ERR, print_line, shown
 from sweeps.files import write_whole
-from sweeps.home import Home, kept_file
+from sweeps.home import Home, kept_file, kept_seeds
 from sweeps.results import (
     KNEE,
     advice,
-    best_confirmed,
     export_margins,
+    is_judged,
     pick_trial,
     ranked_trials,
     unproven,
@@ -64,35 +64,42 @@ def export_trial(
         InputError: The pick means no trial, noise explains what it gains, or the file cannot be
             written.
     """
-    chosen = pick_trial(ranked_trials(store, name), pick, limits=limits)
-    kept = _kept(store, name, chosen.number, home)
-    beside = output.with_suffix(".pt")
+    ranked = ranked_trials(store, name)
+    chosen = pick_trial(ranked, pick, limits=limits)
+    folder = home.kept(name)
+    seeds = kept_seeds(folder, number=chosen.number)
+    beside = output.with_name(f"{output.stem}-model.pt")
     document = export_margins(
         store,
         name,
         pick=pick,
         limits=limits,
         force=force,
-        kept_file=beside.name if kept else None,
+        kept=(seeds[-1], beside.name) if seeds else None,
     )
-    if kept:
-        write_whole(beside, kept.read_bytes())
+    if seeds:
+        _copy(kept_file(folder, number=chosen.number, seed=seeds[-1]), beside)
     write_margins(document, output)
     print_line(f"{'yaml':>5}  {shown(output)}  (trial {chosen.number}, {pick}: {document})")
     rule = workload_of(store.sweep(name).spec).rules.control
-    if kept:
-        print_line(f"{'pt':>5}  {shown(beside)}  (the model)")
+    if seeds:
+        print_line(f"{'pt':>5}  {shown(beside)}  (the model of seed {seeds[-1]})")
+    if not chosen.control and not is_judged(ranked, chosen):
+        ERR.print(
+            f"note: no control was trained under the seeds of trial {chosen.number}, so nothing is "
+            "known of what its margins gain; `sweeps confirm` finds it out"
+        )
     if chosen.control and rule is not None:
         ERR.print(
             f"note: trial {chosen.number} is a control ({rule.label}): no margins beat it here"
         )
 
 
-def _kept(store: Store, name: str, number: int, home: Home) -> Path | None:
-    """Return the file of the weights that were kept of a trial, where it is there."""
-    best = best_confirmed(store.measurements(name), number, store.sweep(name).objectives)
-    file = best and kept_file(home.kept(name), number=number, seed=best.seed)
-    return file if file and file.exists() else None
+def _copy(file: Path, output: Path) -> None:
+    try:
+        write_whole(output, file.read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot be written ({error.strerror})", file=output) from None
 
 
 def export_finished(store: Store, name: str, output: Path, *, home: Home) -> None:

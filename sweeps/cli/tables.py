@@ -155,7 +155,7 @@ def status_table(
     measurements: Sequence[MeasurementRecord],
 ) -> Table:
     """Tabulate the trials of a sweep with the epoch that each has reached."""
-    final = final_measurements(measurements, purpose=None)
+    final = final_measurements(measurements, purpose=None, split=None)
     title = f"{sweep.name}: {sweep.state.value}, created {sweep.created_at:%Y-%m-%d %H:%M} UTC"
     table = Table(title=title, title_justify="left", header_style="bold")
     for heading in ("trial", "state", "epoch"):

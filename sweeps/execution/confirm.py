@@ -1,23 +1,31 @@
 """The confirmation of a sweep's picks: trained once more, and scored on the test classes once."""
 
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
 
 from objectives import InputError
 from sweeps.execution.callback import RunningSweep, SweepCallback
 from sweeps.execution.cluster import check_address, ray_cluster
 from sweeps.execution.slots import Slots
 from sweeps.execution.trials import end_running, open_data, run_trials, surroundings_of, watched
-from sweeps.home import Home, kept_file, kept_number
-from sweeps.results import RankedTrials, best_confirmed, pick_trial, picks, ranked_trials
+from sweeps.home import Home
+from sweeps.results import RankedTrials, pick_trial, picks, ranked_trials, write_front
 from sweeps.search import Confirmations, Suggestion
 from sweeps.spec import SweepSpec
-from sweeps.store import Purpose, Store, SweepRecord, SweepState
+from sweeps.store import Purpose, Store, SweepRecord, SweepState, TrialState
 from sweeps.tracking import MirrorThread, MlflowMirror, check_tracking_uri, is_server
+from trainer import input_error
 
 __all__ = ["ConfirmedSweep", "confirm_sweep"]
+
+
+# One seed of each tells nothing of the noise.
+_FEWEST: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +59,9 @@ def confirm_sweep(
     """Train picks and their references on all classes but the test classes, and score these.
 
     Each pick, its control and its default are trained under the same fresh seeds. What the test
-    classes say is in the store then, and in what `sweeps.export_margins` makes; of each pick the
-    weights of the run that is best in the first objective are kept under the home.
+    classes say is in the store then, and in what `sweeps.export_margins` makes. Of each pick the
+    weights of the first run are kept under the home, where the process of that run can write there;
+    to keep the best run's would be to choose by the test classes.
 
     Args:
         name: The sweep.
@@ -71,6 +80,8 @@ def confirm_sweep(
             its data are other ones, or its test classes were scored before.
         KeyboardInterrupt: The user stopped it; the store says so.
     """
+    if seeds < _FEWEST:
+        raise InputError(f"must be {_FEWEST} or more, not {seeds}", field="seeds")
     home = home or Home()
     check_address(address)
     tracking = tracking_uri or home.tracking_uri
@@ -104,14 +115,12 @@ def confirm_sweep(
             name=name, store=store, objectives=record.objectives, total=0, runs=runs.total
         )
         slots = Slots(spec.resources, spec.budget, grows=address not in (None, "local"))
-        kept = home.kept(name)
-        there = {*kept.glob("*.pt")}
         with MirrorThread(mirror) as mirroring, watched(callbacks, running):
             try:
                 run_trials(
                     spec,
                     runs,
-                    surroundings_of(spec, data, folder) | {"kept": str(kept)},
+                    surroundings_of(spec, data, folder) | {"kept": str(home.kept(name))},
                     store=store,
                     home=home,
                     slots=slots,
@@ -120,18 +129,22 @@ def confirm_sweep(
                 )
             finally:
                 end_running(store, name, reason="the confirmation was interrupted")
-                _keep_best(store, kept, record, among=numbers, there=there)
         error = mirroring.last_error
+        ranked = ranked_trials(store, name)
+        write_front(ranked, home.sweep(name))
         return ConfirmedSweep(
-            ranked=ranked_trials(store, name),
+            ranked=ranked,
             numbers=numbers,
             mirror_error=str(error) if error else None,
         )
 
 
 def _spec(record: SweepRecord) -> SweepSpec:
-    spec = SweepSpec.model_validate(record.spec)
-    if spec.kind.confirm is None:
+    try:
+        spec = SweepSpec.model_validate(record.spec)
+    except ValidationError as error:  # such as a workload that is not to be found from here
+        raise input_error(error) from None
+    if spec.kind.confirm is None or spec.kind.rules.control is None:
         raise InputError(f"{record.name}: what its workload trains cannot be confirmed")
     if record.state is SweepState.RUNNING:
         raise InputError(f"{record.name} is still running")
@@ -149,27 +162,19 @@ def _attempt(store: Store, record: SweepRecord, *, again: bool) -> int:
             "and the record shows it",
             field=("again",),
         )
-    return Confirmations.attempts(
-        run.seed for run in store.replicates(record.name) if run.purpose is Purpose.CONFIRM
-    )
+    before = [run for run in store.replicates(record.name) if run.purpose is Purpose.CONFIRM]
+    if not again and any(run.state is TrialState.RUNNING for run in before):
+        raise InputError(
+            f"{record.name} is being confirmed; where that process is no more, use again",
+            field=("again",),
+        )
+    own = {trial.number: trial.config["seed"] for trial in store.trials(record.name)}
+    return Confirmations.attempts(run.seed - own[run.number] for run in before)
 
 
 def _numbers(ranked: RankedTrials, wanted: Sequence[str]) -> tuple[int, ...]:
     named = wanted or list(picks(ranked.objectives))
     return tuple(dict.fromkeys(pick_trial(ranked, each).number for each in named))
-
-
-def _keep_best(
-    store: Store, folder: Path, record: SweepRecord, *, among: Collection[int], there: Set[Path]
-) -> None:
-    """Remove the weights of runs but the best one of each pick, of this confirmation or another."""
-    measurements = store.measurements(record.name)
-    for file in folder.glob("*.pt"):
-        number = kept_number(file)
-        best = best_confirmed(measurements, number, record.objectives)
-        is_best = best is not None and file == kept_file(folder, number=number, seed=best.seed)
-        if not is_best or not (number in among or file in there):
-            file.unlink()
 
 
 def _suggested(store: Store, name: str) -> dict[int, Suggestion]:

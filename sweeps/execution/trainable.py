@@ -1,5 +1,6 @@
 """Trials as Ray runs them: actors that are reused for trial after trial."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,13 +60,16 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         except (TrialFailed, InputError) as failure:
             return {"measurement": None, "failure": str(failure), "done": True}
         done = measurement.epoch >= self._last_epoch
-        if done and self._confirming is not None:
-            file = kept_file(
-                Path(self._config["kept"]), number=self._config["number"], seed=measurement.seed
-            )
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._confirming.keep(file)
+        if done and self._confirming is not None and self._config["keep"]:
+            self._keep(self._confirming)
         return {"measurement": measurement, "failure": None, "done": done}
+
+    def _keep(self, run: ConfirmingRun) -> None:
+        """Keep the weights where that can be; what was measured counts all the same."""
+        folder, config = Path(self._config["kept"]), self._config
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            run.keep(kept_file(folder, number=config["number"], seed=config["seed"]))
 
     def _begin(self, config: dict[str, Any]) -> None:
         if self._run is not None:  # of a trial that was stopped before its last epoch

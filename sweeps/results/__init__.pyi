@@ -3,9 +3,9 @@ from .final_values import SPLIT, final_measurements, finished_trials
 from .front_files import front_document, write_front
 from .hypervolumes import hypervolume_curve
 from .pairs import Pair, pairs_of
-from .picking import KNEE, advice, pick_trial, picked_first, picks, unproven, verdict_on
+from .picking import KNEE, advice, is_judged, pick_trial, picked_first, picks, unproven, verdict_on
 from .ranking import RankedTrial, RankedTrials, rank_trials, ranked_trials
-from .tuned_margins import best_confirmed, export_margins, write_margins
+from .tuned_margins import export_margins, write_margins
 from .verdict import accuracy_of, certainty, undertrained
 
 __all__ = [
@@ -16,13 +16,13 @@ __all__ = [
     "RankedTrials",
     "accuracy_of",
     "advice",
-    "best_confirmed",
     "certainty",
     "export_margins",
     "final_measurements",
     "finished_trials",
     "front_document",
     "hypervolume_curve",
+    "is_judged",
     "pairs_of",
     "pick_trial",
     "picked_first",

@@ -21,7 +21,7 @@ def status_document(
     measurements: Sequence[MeasurementRecord],
 ) -> dict[str, Any]:
     """Return a sweep with its trials and the epoch that each has reached."""
-    final = final_measurements(measurements, purpose=None)
+    final = final_measurements(measurements, purpose=None, split=None)
     rows = [
         asdict(trial) | {"epoch": final[trial.number][0].epoch if trial.number in final else 0}
         for trial in trials

@@ -41,18 +41,18 @@ def final_measurements(
     measurements: Iterable[MeasurementRecord],
     *,
     purpose: Purpose | None = Purpose.SEARCH,
-    split: Split = SPLIT,
+    split: Split | None = SPLIT,
 ) -> dict[int, tuple[MeasurementRecord, ...]]:
     """Return those of each trial at its highest epoch, one for each seed, by number.
 
     Args:
         measurements: Of a sweep.
         purpose: Of the runs that count; None: all do.
-        split: Whose classes they were scored on.
+        split: Whose classes they were scored on; None: any.
     """
     last: dict[int, tuple[MeasurementRecord, ...]] = {}
     for measurement in measurements:
-        if measurement.split != split or purpose not in (None, measurement.purpose):
+        if split not in (None, measurement.split) or purpose not in (None, measurement.purpose):
             continue
         held = last.get(measurement.number, ())
         if not held or measurement.epoch > held[0].epoch:

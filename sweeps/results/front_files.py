@@ -10,7 +10,7 @@ from typing import Any, Final
 from sweeps.files import write_whole
 from sweeps.results.final_values import SPLIT
 from sweeps.results.pairs import Pair
-from sweeps.results.picking import unproven
+from sweeps.results.picking import is_judged, unproven
 from sweeps.results.ranking import RankedTrial, RankedTrials
 from sweeps.results.verdict import certainty, undertrained
 
@@ -42,6 +42,7 @@ def front_document(ranked: RankedTrials) -> dict[str, Any]:
         "certainty": certainty(ranked),
         "knee": ranked.knee,
         "limits": dict(ranked.limits),
+        "judged": knee is not None and is_judged(ranked, knee),
         "unproven": knee and unproven(ranked, knee),
         "undertrained": undertrained(ranked),
         "baselines": [

@@ -1,8 +1,8 @@
 """Pairs of trials: one held against its control, or its default, under equal fresh seeds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from objectives import Objective
 from sweeps.results.final_values import SPLIT, final_measurements, mean_metrics
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from sweeps.estimates import Difference
 
 __all__ = ["Pair", "pairs_of"]
+
+_Runs = Mapping[int, Mapping[int, MeasurementRecord]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,16 @@ class Pair:
     differences: Mapping[str, "Difference"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Held:
+    """Numbers of a trial and of what it is held against, and their common seeds."""
+
+    role: str
+    number: int
+    other: int
+    seeds: tuple[int, ...]
+
+
 def pairs_of(
     trials: Iterable[TrialRecord],
     measurements: Iterable[MeasurementRecord],
@@ -46,7 +58,7 @@ def pairs_of(
     purpose: Purpose = Purpose.REPORT,
     split: Split = SPLIT,
 ) -> dict[int, tuple[Pair, ...]]:
-    """Return the pairs of each trial that has any, by number.
+    """Return the pairs of each trial that has any, by number; runs that did not end do not count.
 
     Args:
         trials: Of a sweep.
@@ -58,83 +70,64 @@ def pairs_of(
     """
     if rule is None:
         return {}
-    final = final_measurements(measurements, purpose=purpose, split=split)
-    of_seeds = {number: {each.seed: each for each in held} for number, held in final.items()}
-    configs = {trial.number: trial.config for trial in trials if trial.number in of_seeds}
-    by_key = {rule.key(config): number for number, config in configs.items()}
-    found = [
-        _found(role, (number, other), (of_seeds[number], of_seeds[other]))
-        for number, config in configs.items()
-        for role, reference in rule.references(config).items()
-        if (other := by_key.get(rule.key(reference))) is not None
-    ]
-    held = [each for each in found if each.seeds]
-    return _with_differences(held, tuple(objectives)) if held else {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Held:
-    """Pair of trials with what they measured under each seed that both had."""
-
-    role: str
-    number: int
-    other: int
-    seeds: tuple[int, ...]
-    first: tuple[MeasurementRecord, ...]
-    second: tuple[MeasurementRecord, ...]
-
-    def both(self, name: str) -> bool:
-        return all(name in each.metrics for each in (*self.first, *self.second))
-
-
-def _found(
-    role: str,
-    numbers: tuple[int, int],
-    of_seeds: tuple[Mapping[int, MeasurementRecord], Mapping[int, MeasurementRecord]],
-) -> _Held:
-    one, other = of_seeds
-    seeds = tuple(sorted(one.keys() & other.keys()))
-    return _Held(
-        role=role,
-        number=numbers[0],
-        other=numbers[1],
-        seeds=seeds,
-        first=tuple(one[seed] for seed in seeds),
-        second=tuple(other[seed] for seed in seeds),
-    )
-
-
-def _with_differences(
-    held: Sequence[_Held], objectives: Sequence[Objective]
-) -> dict[int, tuple[Pair, ...]]:
+    ends = {trial.number: trial.last_epoch for trial in trials}
+    ended = (m for m in measurements if ends.get(m.number) in (None, m.epoch))
+    final = final_measurements(ended, purpose=purpose, split=split)
+    runs = {number: {each.seed: each for each in held} for number, held in final.items()}
+    configs = {trial.number: trial.config for trial in trials if trial.number in runs}
+    held = list(_held(configs, runs, rule))
     differences: list[dict[str, Difference]] = [{} for _ in held]
-    for objective in objectives:
-        places = [place for place, each in enumerate(held) if each.both(objective.name)]
-        measured = _differences([held[place] for place in places], objective)
-        for place, difference in zip(places, measured, strict=True):
+    for objective in objectives if held else ():
+        places = [place for place, pair in enumerate(held) if _have(pair, runs, objective)]
+        found = _differences([held[place] for place in places], runs, objective)
+        for place, difference in zip(places, found, strict=True):
             differences[place][objective.name] = difference
     pairs: dict[int, tuple[Pair, ...]] = {}
-    for each, found in zip(held, differences, strict=True):
+    for each, of_objectives in zip(held, differences, strict=True):
         pair = Pair(
             role=each.role,
             number=each.other,
             seeds=each.seeds,
-            metrics=mean_metrics(each.first),
-            others=mean_metrics(each.second),
-            differences=found,
+            metrics=mean_metrics([runs[each.number][seed] for seed in each.seeds]),
+            others=mean_metrics([runs[each.other][seed] for seed in each.seeds]),
+            differences=of_objectives,
         )
         pairs[each.number] = (*pairs.get(each.number, ()), pair)
     return pairs
 
 
-def _differences(held: Sequence[_Held], objective: Objective) -> Sequence["Difference"]:
-    # Imported here: a sweep without pairs is looked at without them.
-    import numpy as np
+def _held(
+    configs: Mapping[int, Mapping[str, object]], runs: _Runs, rule: ControlRule
+) -> Iterator[_Held]:
+    by_key: dict[str, list[int]] = {}
+    for number, config in configs.items():
+        by_key.setdefault(rule.key(config), []).append(number)
+    for number, config in configs.items():
+        for role, reference in rule.references(config).items():
+            others = by_key.get(rule.key(reference), [])
+            common = {other: runs[number].keys() & runs[other].keys() for other in others}
+            other = max(common, key=lambda n: len(common[n]), default=None)
+            if other is not None and common[other]:
+                seeds = tuple(sorted(common[other]))
+                yield _Held(role=role, number=number, other=other, seeds=seeds)
 
+
+def _have(pair: _Held, runs: _Runs, objective: Objective) -> bool:
+    """Whether both trials have a value of the objective under every seed of theirs."""
+    both = (*runs[pair.number].values(), *runs[pair.other].values())
+    return all(objective.name in each.metrics for each in both)
+
+
+def _differences(
+    held: Sequence[_Held], runs: _Runs, objective: Objective
+) -> Sequence["Difference"]:
+    # Imported here: a sweep without pairs is looked at without them.
     from sweeps.estimates import paired_differences
 
-    def values(measurements: Sequence[MeasurementRecord]) -> Any:
-        return np.array([each.metrics[objective.name] for each in measurements])
-
-    pairs = [(values(each.first), values(each.second)) for each in held]
-    return paired_differences(pairs, objective)
+    pairs = [(each.number, each.other) for each in held]
+    values = {
+        number: {seed: each.metrics[objective.name] for seed, each in runs[number].items()}
+        for pair in pairs
+        for number in pair
+    }
+    return paired_differences(values, pairs, objective)

@@ -6,9 +6,19 @@ from typing import Final
 
 from objectives import InputError, Objective
 from sweeps.results.limits import keeps
+from sweeps.results.pairs import Pair
 from sweeps.results.ranking import RankedTrial, RankedTrials, knee_of
 
-__all__ = ["KNEE", "advice", "pick_trial", "picked_first", "picks", "unproven", "verdict_on"]
+__all__ = [
+    "KNEE",
+    "advice",
+    "is_judged",
+    "pick_trial",
+    "picked_first",
+    "picks",
+    "unproven",
+    "verdict_on",
+]
 
 KNEE: Final = "knee"
 _NO_LIMITS: Final[Mapping[str, float]] = MappingProxyType({})
@@ -27,7 +37,7 @@ def pick_trial(
 
     Args:
         ranked: The trials of a sweep.
-        pick: One of `picks`, or a number; what has a number need not keep any limit.
+        pick: One of `picks`, or a number; what has a number need not keep the sweep's own limits.
         limits: By objective, how bad the pick may be, instead of the sweep's own limits.
 
     Raises:
@@ -40,6 +50,8 @@ def pick_trial(
         chosen = next((trial for trial in ranked.trials if trial.number == int(pick)), None)
         if chosen is None:
             raise InputError(f"trial {pick} of {ranked.sweep} has not completed", field="pick")
+        if limits and not keeps(chosen.values, ranked.objectives, limits):
+            raise InputError(f"trial {pick} of {ranked.sweep} does not keep the limits")
         return chosen
     if pick not in picks(ranked.objectives):
         known = ", ".join(picks(ranked.objectives))
@@ -89,8 +101,7 @@ def unproven(ranked: RankedTrials, trial: RankedTrial) -> str | None:
     better side; and a trial is not worth its tuning where the default is better in one objective
     and worse in none. Without fresh seeds of both nothing is known of it.
     """
-    held = ranked.confirmed.get(trial.number) or ranked.pairs.get(trial.number, ())
-    for pair in held:
+    for pair in _judged(ranked, trial):
         known = [o for o in ranked.objectives if o.name in pair.differences]
         better = [o for o in known if pair.differences[o.name].better(o)]
         worse = [o for o in known if pair.differences[o.name].worse(o)]
@@ -106,14 +117,30 @@ def unproven(ranked: RankedTrials, trial: RankedTrial) -> str | None:
     return None
 
 
+def is_judged(ranked: RankedTrials, trial: RankedTrial) -> bool:
+    """Whether fresh seeds tell how a trial stands to its control."""
+    return any(pair.role == "control" for pair in _judged(ranked, trial))
+
+
+def _judged(ranked: RankedTrials, trial: RankedTrial) -> list[Pair]:
+    """Return the pairs that a trial is judged by: of the test classes, or else of fresh seeds."""
+    for held in (ranked.confirmed, ranked.pairs):
+        pairs = [
+            pair
+            for pair in held.get(trial.number, ())
+            if any(each.is_known for each in pair.differences.values())
+        ]
+        if pairs:
+            return pairs
+    return []
+
+
 def advice(ranked: RankedTrials) -> str:
     """Return what to do about a pick that noise explains: a clause, which names better ones."""
     proven = [
         f"trial {trial.number}"
         for trial in ranked.front
-        if not trial.control
-        and {pair.role for pair in ranked.pairs.get(trial.number, ())} >= {"control"}
-        and unproven(ranked, trial) is None
+        if not trial.control and is_judged(ranked, trial) and unproven(ranked, trial) is None
     ]
     tried = "`sweeps confirm` tries it under more seeds"
     return (

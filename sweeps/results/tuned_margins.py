@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from objectives import InputError, Objective
+from objectives import InputError
 from sweeps.files import write_whole
 from sweeps.results.final_values import SPLIT, final_measurements
 from sweeps.results.pairs import Pair
@@ -18,7 +18,7 @@ from sweeps.spec import KeptRun, PickedTrial, Reference, workload_of
 from sweeps.store import MeasurementRecord, Purpose, Store, SweepRecord
 from trainer import Split
 
-__all__ = ["best_confirmed", "export_margins", "margins_of", "write_margins"]
+__all__ = ["export_margins", "margins_of", "write_margins"]
 
 
 def export_margins(
@@ -28,7 +28,7 @@ def export_margins(
     pick: str = KNEE,
     limits: Mapping[str, float] | None = None,
     force: bool = False,
-    kept_file: str | None = None,
+    kept: tuple[int, str] | None = None,
 ) -> BaseModel:
     """Gather all that a training script needs of one trial of a sweep.
 
@@ -38,8 +38,8 @@ def export_margins(
         pick: As `pick_trial`.
         limits: As `pick_trial`.
         force: Whether to export, marked, what noise explains as well.
-        kept_file: Name of the file that the weights which were kept of the pick (`best_confirmed`)
-            lie in; None where they are not exported.
+        kept: Seed of the pick's run whose weights `confirm_sweep` kept, and the name of the file
+            that they are exported to; None where they are not.
 
     Returns:
         The export of the sweep's workload: for metric learning a `trainer.TunedMargins`.
@@ -57,7 +57,7 @@ def export_margins(
         pick=pick,
         limits=limits,
         force=force,
-        kept_file=kept_file,
+        kept=kept,
     )
 
 
@@ -69,7 +69,7 @@ def margins_of(
     pick: str,
     limits: Mapping[str, float] = MappingProxyType({}),
     force: bool = False,
-    kept_file: str | None = None,
+    kept: tuple[int, str] | None = None,
 ) -> BaseModel:
     """Return the export of a picked trial, from what `export_margins` reads.
 
@@ -88,7 +88,6 @@ def margins_of(
         )
     measurements = tuple(measurements)
     held = final_measurements(measurements)[chosen.number]
-    best = best_confirmed(measurements, chosen.number, ranked.objectives)
     picked = PickedTrial(
         sweep=sweep.name,
         number=chosen.number,
@@ -101,7 +100,7 @@ def margins_of(
         intervals=dict(chosen.intervals),
         references=_references(ranked.pairs.get(chosen.number, ()), SPLIT),
         confirmed=_references(ranked.confirmed.get(chosen.number, ()), "test"),
-        kept=_kept(best, kept_file) if best and kept_file else None,
+        kept=_kept(measurements, chosen.number, kept) if kept else None,
         unproven=doubt,
         spec=sweep.spec,
         provenance=_provenance(sweep, ranked),
@@ -122,23 +121,15 @@ def write_margins(margins: BaseModel, path: Path) -> None:
         raise InputError(f"cannot be written ({error.strerror})", file=path) from None
 
 
-def best_confirmed(
-    measurements: Iterable[MeasurementRecord],
-    number: int,
-    objectives: tuple[Objective, Objective],
-) -> MeasurementRecord | None:
-    """Return what the run measured, of those that confirmed a trial, that has the best weights.
-
-    That is the best in the first objective; None where the trial was not confirmed.
-    """
+def _kept(
+    measurements: Iterable[MeasurementRecord], number: int, kept: tuple[int, str]
+) -> KeptRun | None:
+    seed, file = kept
     final = final_measurements(measurements, purpose=Purpose.CONFIRM, split="test")
-    first = objectives[0]
-    runs = final.get(number, ())
-    return min(runs, key=lambda run: first.sign * run.metrics[first.name], default=None)
-
-
-def _kept(run: MeasurementRecord, file: str) -> KeptRun:
-    return KeptRun(file=file, seed=run.seed, split=run.split, metrics=run.metrics)
+    run = next((each for each in final.get(number, ()) if each.seed == seed), None)
+    if run is None:
+        return None
+    return KeptRun(file=file, seed=seed, split=run.split, metrics=run.metrics)
 
 
 def _references(pairs: Iterable[Pair], split: Split) -> dict[str, Reference]:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from sweeps.search.references import BLOCK, groups_of, under_fresh_seed
@@ -20,7 +21,7 @@ class Confirmations:
     Args:
         rule: What the references are; None: there are none.
         suggested: All configurations of the sweep, by number.
-        chosen: Numbers of those to be confirmed.
+        chosen: Numbers of those to be confirmed; of each the first run is to be kept.
         seeds: Of each.
         attempt: How often the sweep was confirmed before; each time has seeds of its own.
 
@@ -39,18 +40,25 @@ class Confirmations:
     ) -> None:
         block = _FIRST + attempt
         runs = {
-            (each.number, k): each
+            (each.number, each.seed): each
             for k in range(seeds)
             for group in groups_of(rule, suggested, chosen, block=block)
             for each in under_fresh_seed(group, k, block=block, purpose="CONFIRM")
         }
-        self._runs = deque(runs.values())
+        first = {number: min(seed for n, seed in runs if n == number) for number in chosen}
+        self._runs = deque(
+            replace(each, keep=each.seed == first.get(each.number)) for each in runs.values()
+        )
         self.total = len(runs)
 
     @staticmethod
-    def attempts(seeds: Iterable[int]) -> int:
-        """Return how many attempts some runs that confirm belong to, by their seeds."""
-        return max((seed // BLOCK - _FIRST + 1 for seed in seeds), default=0)
+    def attempts(offsets: Iterable[int]) -> int:
+        """Return how many attempts some runs that confirm belong to.
+
+        Args:
+            offsets: Their seeds, each less that of its configuration.
+        """
+        return max((offset // BLOCK - _FIRST + 1 for offset in offsets), default=0)
 
     @property
     def done(self) -> bool:

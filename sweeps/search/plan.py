@@ -25,7 +25,7 @@ class SweepPlan:
         controls: Number of controls, which come on top.
         runs: Number of training runs in all, at most.
         baselines: What people call what is scored without training.
-        first: The controls, and the first trials that the sampler suggests.
+        first: The controls, defaults and centres, and the first trials that the sampler suggests.
         resources: What a trial holds.
         cpus: CPUs of this machine.
         at_once: Trials at a time; None where this machine cannot hold one, or is not where they
@@ -111,7 +111,7 @@ def plan_sweep(
         controls=controls,
         runs=study_of(spec).total,
         baselines=tuple(each.label for each in planned_baselines(kind.baselines, space)),
-        first=_first(spec, controls + suggestions),
+        first=_first(spec, len(space.openings()) + suggestions),
         resources=spec.resources,
         cpus=cpus,
         at_once=None if elsewhere else _at_once(spec, cpus, forecast.gpus),

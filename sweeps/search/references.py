@@ -12,7 +12,7 @@ from sweeps.spec import ControlRule
 
 __all__ = ["BLOCK", "Group", "groups_of", "under_fresh_seed"]
 
-# Seeds of a block; those of the search lie in the first one.
+# Seeds of a block; the search's own begin at a configuration's seed, and the blocks follow.
 BLOCK: Final = 1_000_000
 
 # A configuration, and then its references.
@@ -55,7 +55,7 @@ def under_fresh_seed(group: Group, k: int, *, block: int, purpose: str) -> Group
 
 
 def _seed(suggestion: Suggestion, block: int) -> int:
-    return int(suggestion.config["seed"] % BLOCK + block * BLOCK)
+    return int(suggestion.config["seed"] + block * BLOCK)
 
 
 def _known(

@@ -28,6 +28,7 @@ class Suggestion:
         control: Whether it is a control.
         purpose: What its measurements may decide: ``SEARCH``, ``REPORT`` or ``CONFIRM``, as
             `sweeps.store.Purpose`.
+        keep: Whether the weights that the run trains are to be kept.
     """
 
     number: int
@@ -36,6 +37,7 @@ class Suggestion:
     sampled: Mapping[str, Any]
     control: bool
     purpose: str = "SEARCH"
+    keep: bool = False
 
 
 class Study:

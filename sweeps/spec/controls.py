@@ -70,7 +70,7 @@ class ControlRule:
     def key(self, config: Mapping[str, Any]) -> str:
         """Return what tells a configuration from others that train otherwise, under equal seeds."""
         nothing = {"seed"} | (self.left_out if self.holds(config) else frozenset())
-        told = {name: value for name, value in config.items() if name not in nothing}
+        told = {name: _number(value) for name, value in config.items() if name not in nothing}
         return json.dumps(told, sort_keys=True, default=str)
 
 
@@ -131,3 +131,8 @@ class Centre:
         value = float(value if step is None else low + round((value - low) / step) * step)
         self.picked[name] = value
         return value
+
+
+def _number(value: object) -> object:
+    """Return a whole number as JSON has one that is not."""
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value

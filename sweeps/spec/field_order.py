@@ -43,6 +43,10 @@ class FieldOrder:
         for lower, upper in pairs:
             self._keep(lower, upper)
 
+    def lower(self, name: str) -> str | None:
+        """Return the field that a field keeps above, if any."""
+        return next((lower for lower, upper in self._pairs if upper == name), None)
+
     def floor(self, name: str, sampled: Mapping[str, Scalar]) -> float | None:
         """Return the least value that the sampled lower field allows, where the ranges overlap."""
         for lower, upper in self._pairs:

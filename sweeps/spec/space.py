@@ -59,7 +59,7 @@ class SearchSpace:
         self._parameters = self._order.parameters
         rules.check(self.values)
         self._check_together()
-        self.controls()
+        self.openings()
 
     def suggest(self, trial: Suggest) -> dict[str, Scalar]:
         """Sample the fields that apply; those under unmet conditions are left out."""
@@ -135,7 +135,8 @@ class SearchSpace:
         """Return the shares that stand for the values of fields that keep above a lower one."""
         shares: dict[str, float] = {}
         for name, parameter in self._parameters.items():
-            floor = self._order.floor(name, values) if name in values else None
+            held = name in values and self._order.lower(name) in values
+            floor = self._order.floor(name, values) if held else None
             if floor is not None and isinstance(parameter, Range):
                 low = max(parameter.low, floor)
                 room = parameter.high - low

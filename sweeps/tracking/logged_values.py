@@ -14,7 +14,7 @@ from sweeps.results import (
     finished_trials,
     hypervolume_curve,
 )
-from sweeps.store import BaselineRecord, MeasurementRecord, TrialRecord
+from sweeps.store import BaselineRecord, MeasurementRecord, Purpose, TrialRecord
 
 __all__ = [
     "baseline_metrics",
@@ -114,7 +114,7 @@ def hypervolume_points(
     """
     recorded: dict[int, datetime] = {}
     for m in measurements:
-        if m.split == SPLIT:
+        if m.split == SPLIT and m.purpose is Purpose.SEARCH:
             recorded[m.number] = max(m.recorded_at, recorded.get(m.number, m.recorded_at))
     finished = finished_trials(objectives, trials, measurements)
     values = hypervolume_curve(objectives, trials, measurements)

@@ -17,6 +17,7 @@ import yaml
 from sweeps.results import (
     RankedTrials,
     certainty,
+    is_judged,
     rank_trials,
     ranked_trials,
     undertrained,
@@ -162,7 +163,8 @@ class MlflowMirror:
         if sentence := certainty(ranked):
             runs.client.set_tag(runs.parent, "certainty", sentence)
         if (knee := ranked.knee_trial) is not None:
-            runs.client.set_tag(runs.parent, "unproven", unproven(ranked, knee) or "no")
+            known = "no" if is_judged(ranked, knee) else "not known: no control had its seeds"
+            runs.client.set_tag(runs.parent, "unproven", unproven(ranked, knee) or known)
         if ranked.baselines:
             runs.client.set_tag(runs.parent, "undertrained", undertrained(ranked) or "no")
         if sweep.state is not SweepState.RUNNING:

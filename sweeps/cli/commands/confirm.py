@@ -72,5 +72,5 @@ def confirm(
     else:
         show_confirmed(confirmed)
     if not any(number in confirmed.ranked.confirmed for number in confirmed.numbers):
-        ERR.print("error: no run completed; `sweeps status` says why")
+        ERR.print("error: no pick and its control completed; `sweeps status` says why")
         raise typer.Exit(1)

@@ -38,7 +38,11 @@ def run(
     ] = None,
     export: Annotated[
         Path | None,
-        typer.Option("--export", "-o", help="Also write the knee's tuned margins to this file."),
+        typer.Option(
+            "--export",
+            "-o",
+            help="Also write the knee's tuned margins to this file, unless noise explains them.",
+        ),
     ] = None,
     dry_run: Annotated[
         bool,

@@ -10,41 +10,72 @@ from sweeps.estimates import Difference, paired_differences
 LINEAR = replace(get_objective("opis"), scale="linear")
 
 
+def by_seed(values: list[float]) -> dict[int, float]:
+    return dict(enumerate(values))
+
+
 def test_one_pair_has_the_interval_of_a_paired_t_test() -> None:
     generator = np.random.default_rng(0)
     first, second = generator.normal(2, 1, 7), generator.normal(1, 1, 7)
-    [found] = paired_differences([(first, second)], LINEAR)
+    values = {3: by_seed([*first]), 8: {**by_seed([*second]), 99: 5.0}}
+    [found] = paired_differences(values, [(3, 8)], LINEAR)
     expected = stats.ttest_rel(first, second).confidence_interval(0.95)
     assert found.value == pytest.approx((first - second).mean())
     assert (found.low, found.high) == pytest.approx(tuple(expected))
 
 
-@pytest.mark.parametrize(("name", "level"), [("opis", 0.003), ("recall_at_1", 0.97)])
-@pytest.mark.parametrize("seeds", [2, 4])
-def test_intervals_of_several_pairs_hold_the_truth(name: str, level: float, seeds: int) -> None:
-    """Of pairs whose noise is in proportion to the slope of the scale, two of them far apart."""
-    objective, generator = get_objective(name), np.random.default_rng(1)
-    held = 0
-    for _ in range(400):
-        levels = np.array([level, level, 1 - (1 - level) * 3 if level > 0.5 else level * 3])
-        units = levels if name == "opis" else levels * (1 - levels)
-        noise = generator.normal(0, 0.1, (3, 2, seeds)) * units[:, None, None]
-        truth = np.array([0.2, 0.0, -0.1]) * units
-        pairs = [
-            (one[0] + at + apart, one[1] + at)
-            for one, at, apart in zip(noise, levels, truth, strict=True)
-        ]
-        for found, true in zip(paired_differences(pairs, objective), truth, strict=True):
+def coverage(name: str, level: float, *, seeds: int, picks: int, common: float) -> float:
+    """Share of intervals that hold the truth: picks held against one control and default."""
+    objective, generator = get_objective(name), np.random.default_rng(seeds)
+    held = []
+    pairs = [(pick, other) for pick in range(picks) for other in (10, 11)] + [(11, 10)]
+    trials = [*range(picks), 10, 11]
+    for _ in range(600):
+        unit = level if name == "opis" else level * (1 - level)
+        true = dict(zip(trials, level + unit * generator.normal(0, 0.1, len(trials)), strict=True))
+        of_seed = generator.normal(0, common, seeds)
+        values = {
+            trial: by_seed([*(true[trial] + unit * (of_seed + generator.normal(0, 0.1, seeds)))])
+            for trial in trials
+        }
+        for pair, found in zip(pairs, paired_differences(values, pairs, objective), strict=True):
             assert found.low is not None
             assert found.high is not None
-            held += found.low <= true <= found.high
-    assert 0.93 < held / 1200 < 0.97
+            held.append(found.low <= true[pair[0]] - true[pair[1]] <= found.high)
+    return float(np.mean(held))
 
 
-def test_single_seeds_have_no_interval() -> None:
-    one = np.array([1.0]), np.array([0.5])
-    assert paired_differences([one, one], LINEAR) == [Difference(value=0.5)] * 2
-    assert paired_differences([], LINEAR) == []
+@pytest.mark.parametrize(("name", "level"), [("opis", 0.003), ("recall_at_1", 0.97)])
+@pytest.mark.parametrize(("seeds", "picks"), [(2, 1), (3, 1), (2, 3), (5, 2)])
+@pytest.mark.parametrize("common", [0.0, 0.3])
+def test_intervals_hold_the_truth_where_pairs_share_trials(
+    name: str, level: float, seeds: int, picks: int, common: float
+) -> None:
+    assert 0.93 < coverage(name, level, seeds=seeds, picks=picks, common=common) < 0.97
+
+
+def test_families_are_apart_in_level_and_noise_is_pooled() -> None:
+    generator = np.random.default_rng(0)
+    opis, held = get_objective("opis"), []
+    for _ in range(600):
+        values = {
+            number: by_seed([*(level * (1 + generator.normal(0, 0.1, 2)))])
+            for number, level in ((0, 0.002), (1, 0.002), (2, 0.009), (3, 0.009))
+        }
+        for found in paired_differences(values, [(0, 1), (2, 3)], opis):
+            assert found.low is not None
+            assert found.high is not None
+            held.append(found.low <= 0 <= found.high)
+    assert 0.93 < float(np.mean(held)) < 0.97
+
+
+def test_what_tells_nothing_of_the_noise_has_no_interval() -> None:
+    values = {0: {5: 1.0}, 1: {5: 0.5}}
+    assert paired_differences(values, [(0, 1)], LINEAR) == [Difference(value=0.5)]
+    # Of shares of few samples two differences are easily the same.
+    values = {0: by_seed([1.0, 1.0]), 1: by_seed([0.5, 0.5])}
+    assert paired_differences(values, [(0, 1)], LINEAR) == [Difference(value=0.5)]
+    assert paired_differences({}, [], LINEAR) == []
 
 
 def test_better_and_worse_are_of_the_whole_interval() -> None:
@@ -55,3 +86,4 @@ def test_better_and_worse_are_of_the_whole_interval() -> None:
     for open_ in (Difference(value=0.2, low=-0.1, high=0.5), Difference(value=0.2)):
         assert (open_.better(recall), open_.worse(recall)) == (False, False)
     assert (str(sure), str(Difference(value=-0.25))) == ("+0.2 ± 0.1", "-0.25")
+    assert (sure.is_known, Difference(value=0.2).is_known) == (True, False)

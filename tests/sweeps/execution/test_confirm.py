@@ -3,26 +3,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
-from objectives import InputError
+from objectives import InputError, get_objective
 from sweeps.execution import confirm_sweep
-from sweeps.home import Home, kept_number
+from sweeps.home import Home, kept_seeds
 from sweeps.results import ranked_trials
 from sweeps.store import Purpose, Store, SweepState, TrialState
 from tests.sweeps.command import Command, Ran, TinySweep
-from trainer import (
-    DataConfig,
-    load_data,
-    load_embedder,
-    read_kept_weights,
-    read_tuned_margins,
-)
+from trainer import load_embedder, read_kept_weights, read_tuned_margins
 
 # mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
 pytestmark = [
     pytest.mark.ray,
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
 ]
+
+PAIR = (get_objective("recall_at_1"), get_objective("opis"))
 
 
 @pytest.fixture(scope="module")
@@ -91,34 +88,41 @@ def test_mlflow_has_the_differences(home: Home, store: Store, picked: int) -> No
     assert "test/seed_2000000/recall_at_1" in run.data.metrics
 
 
-def test_the_best_runs_weights_are_what_was_measured(
+def test_the_first_runs_weights_are_what_was_measured(
     command: Command, home: Home, store: Store, picked: int, tmp_path: Path
 ) -> None:
     [file] = home.kept("tiny").glob("*.pt")
-    assert kept_number(file) == picked
+    assert kept_seeds(home.kept("tiny"), number=picked) == [2_000_000]
     kept = read_kept_weights(file)
-    runs = [m for m in store.measurements("tiny") if m.split == "test" and m.number == picked]
-    assert kept.metrics["recall_at_1"] == max(m.metrics["recall_at_1"] for m in runs)
-    data = load_data(DataConfig(name="digits"))
-    pixels = data.dataset.images.crops(
-        data.test, data.test.new_tensor([[0, 0, 8, 8]]).expand(len(data.test), 4)
+    runs = {m.seed: m for m in store.measurements("tiny") if m.split == "test"}
+    measured = next(
+        m for m in store.measurements("tiny") if (m.number, m.seed) == (picked, 2_000_000)
     )
+    assert runs.keys() == {2_000_000, 2_000_001}
+    assert kept.metrics == measured.metrics
     embedder = load_embedder(file)
     assert not embedder.training
-    assert pixels.shape[1:] == (embedder.channels, 8, 8)
+    assert embedder(torch.zeros(2, embedder.channels, 8, 8)).shape == (2, 16)
 
     margins = tmp_path / "margins.yaml"
     words = ("export", "tiny", "--pick", picked, "--force", "--home", home.path, "-o", margins)
     assert command(*words).code == 0
     exported = read_tuned_margins(margins)
-    assert exported.weights == "margins.pt"
-    assert (tmp_path / "margins.pt").read_bytes() == file.read_bytes()
+    assert exported.weights == "margins-model.pt"
+    assert (tmp_path / "margins-model.pt").read_bytes() == file.read_bytes()
     point = exported.operating_point
     assert (point.split, point.distance) == ("test", kept.metrics["operating_threshold"])
-    assert point.of.startswith("the weights of margins.pt (seed ")
+    assert point.of == "the weights of margins-model.pt (seed 2000000)"
     assert (point.far, point.frr) == (kept.metrics["operating_far"], kept.metrics["operating_frr"])
     assert exported.confirmed.keys() == {"control", "default"}
     assert {each.split for each in exported.confirmed.values()} == {"test"}
+    # Elsewhere the weights are not at hand.
+    (home.kept("tiny") / "0002-2000000.pt").rename(tmp_path / "away")
+    assert command(*words).code == 0
+    exported = read_tuned_margins(margins)
+    assert (exported.weights, exported.operating_point.split) == (None, "validation")
+    assert exported.operating_point.of.startswith("a model that was not kept")
+    (tmp_path / "away").rename(file)
 
 
 @pytest.mark.usefixtures("ran")
@@ -135,8 +139,19 @@ def test_what_cannot_be_confirmed(home: Home) -> None:
         confirm_sweep("other", home=home)
     with pytest.raises(InputError, match=r"^pick: trial 99 of tiny has not completed$"):
         confirm_sweep("tiny", pick=["99"], again=True, home=home)
+    with pytest.raises(InputError, match=r"^seeds: must be 2 or more, not 1$"):
+        confirm_sweep("tiny", seeds=1, home=home)
     with Store.open(home.store_url, create=False) as store:
-        spec = {"name": "a", "workload": "simulated", "space": {"trade": [0.0, 1.0]}}
-        store.create_sweep("a", spec={**spec, "budget": {"trials": 1}}, provenance={})
+        spec: dict[str, object] = {
+            "name": "a",
+            "workload": "simulated",
+            "space": {"trade": [0.0, 1.0]},
+        }
+        spec["budget"] = {"trials": 1}
+        store.create_sweep("a", spec=spec, provenance={})
+        gone = spec | {"workload": "no.such:thing"}
+        store.create_sweep("b", spec=gone, provenance={}, objectives=PAIR)
     with pytest.raises(InputError, match=r"^a: what its workload trains cannot be confirmed$"):
         confirm_sweep("a", home=home)
+    with pytest.raises(InputError, match=r"no\.such"):
+        confirm_sweep("b", home=home)

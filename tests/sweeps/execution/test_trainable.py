@@ -34,6 +34,7 @@ def begun(**changes: Any) -> TrialTrainable:
     config = {
         "number": 0,
         "purpose": "SEARCH",
+        "keep": False,
         "config": TrialConfig(batch_size=16, embedding_dim=8, epochs=1).model_dump(),
         "seed": 0,
         "workload": "metric_learning",

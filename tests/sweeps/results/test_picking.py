@@ -31,6 +31,8 @@ def test_limits_of_ones_own() -> None:
     assert pick_trial(found, "recall", limits={"opis": 0.0045}).number == 2
     with pytest.raises(InputError) as raised:
         pick_trial(found, "knee", limits={"recall_at_1": 0.95, "opis": 0.002})
+    with pytest.raises(InputError, match="trial 2 of demo does not keep the limits"):
+        pick_trial(found, "2", limits={"recall_at_1": 0.95})
     assert str(raised.value) == (
         "demo: no trial of the front has Recall@1 at least 0.95 and OPIS at most 0.002; "
         "relax the limits, or pick a trial by its number"

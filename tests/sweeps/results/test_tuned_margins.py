@@ -172,6 +172,17 @@ def test_it_is_compared_with_its_control_under_equal_fresh_seeds() -> None:
     assert (margins.seeds, margins.metrics) == ((0,), measurement(2).metrics)
 
 
+def test_runs_that_did_not_end_are_compared_with_nothing() -> None:
+    def ended(number: int, last: int | None) -> TrialRecord:
+        return replace(trial(number), last_epoch=last)
+
+    measurements = (*MEASUREMENTS, *fresh(2, 0.9, 0.92), *fresh(0, 0.8, 0.81))
+    for last, found in ((3, True), (4, False), (None, True)):
+        records = [ended(number, last) for number in POINTS]
+        ranked = rank_trials("demo", PAIR, records, measurements, workload=workload)
+        assert (2 in ranked.pairs) is found
+
+
 def test_nothing_is_compared_that_had_no_seed_in_common() -> None:
     assert export().control is None
     assert export(measurements=(*MEASUREMENTS, *fresh(2, 0.9))).control is None

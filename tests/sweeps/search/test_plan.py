@@ -50,6 +50,7 @@ def test_a_workload_that_foresees_nothing(tmp_path: Path) -> None:
         (1, False),
         (2, False),
         (3, False),
+        (4, False),
     ]
     assert not (tmp_path / "cache").exists()
 
