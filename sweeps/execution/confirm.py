@@ -12,13 +12,20 @@ from objectives import InputError
 from sweeps.execution.callback import RunningSweep, SweepCallback
 from sweeps.execution.cluster import check_address, ray_cluster
 from sweeps.execution.slots import Slots
-from sweeps.execution.trials import end_running, open_data, run_trials, surroundings_of, watched
+from sweeps.execution.trials import (
+    end_running,
+    mirror_of,
+    open_data,
+    run_trials,
+    surroundings_of,
+    watched,
+)
 from sweeps.home import Home
 from sweeps.results import RankedTrials, pick_trial, picks, ranked_trials, write_front
 from sweeps.search import Confirmations, Suggestion
 from sweeps.spec import SweepSpec
 from sweeps.store import Purpose, Store, SweepRecord, SweepState, TrialState
-from sweeps.tracking import MirrorThread, MlflowMirror, check_tracking_uri, is_server
+from sweeps.tracking import check_tracking_uri
 from trainer import input_error
 
 __all__ = ["ConfirmedSweep", "confirm_sweep"]
@@ -98,32 +105,21 @@ def confirm_sweep(
         facts = record.provenance["data"]
         if facts.get("fingerprint", data.fingerprint) != data.fingerprint:
             raise InputError(f"the data are not those that {name} was trained on", field="data")
-        runs = Confirmations(
-            spec.kind.rules.control,
-            _suggested(store, name),
-            numbers,
-            seeds=seeds,
-            attempt=attempt,
-        )
-        mirror = MlflowMirror(
-            store,
-            name,
-            tracking_uri=tracking,
-            artifact_root=None if is_server(tracking) else home.artifacts,
-        )
-        running = RunningSweep(
+        rule, known = spec.kind.rules.control, _suggested(store, name)
+        runs = Confirmations(rule, known, numbers, seeds=seeds, attempt=attempt)
+        watching = RunningSweep(
             name=name, store=store, objectives=record.objectives, total=0, runs=runs.total
         )
-        slots = Slots(spec.resources, spec.budget, grows=address not in (None, "local"))
-        with MirrorThread(mirror) as mirroring, watched(callbacks, running):
+        mirror = mirror_of(store, name, tracking_uri=tracking, home=home)
+        with mirror as mirroring, watched(callbacks, watching):
             try:
                 run_trials(
                     spec,
                     runs,
-                    surroundings_of(spec, data, folder) | {"kept": str(home.kept(name))},
+                    {**surroundings_of(spec, data, folder), "kept": str(home.kept(name))},
                     store=store,
                     home=home,
-                    slots=slots,
+                    slots=Slots(spec.resources, spec.budget, grows=address not in (None, "local")),
                     runs=runs.total,
                     callbacks=callbacks,
                 )
@@ -132,11 +128,9 @@ def confirm_sweep(
         error = mirroring.last_error
         ranked = ranked_trials(store, name)
         write_front(ranked, home.sweep(name))
-        return ConfirmedSweep(
-            ranked=ranked,
-            numbers=numbers,
-            mirror_error=str(error) if error else None,
-        )
+    return ConfirmedSweep(
+        ranked=ranked, numbers=numbers, mirror_error=str(error) if error else None
+    )
 
 
 def _spec(record: SweepRecord) -> SweepSpec:

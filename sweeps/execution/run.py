@@ -13,13 +13,20 @@ from sweeps.execution.gpu_notes import gpu_notes
 from sweeps.execution.packing import found_demand, packed
 from sweeps.execution.provenance import provenance_of
 from sweeps.execution.slots import Slots
-from sweeps.execution.trials import end_running, open_data, run_trials, surroundings_of, watched
+from sweeps.execution.trials import (
+    end_running,
+    mirror_of,
+    open_data,
+    run_trials,
+    surroundings_of,
+    watched,
+)
 from sweeps.home import Home
 from sweeps.results import RankedTrials, picked_first, ranked_trials, write_front
 from sweeps.search import study_of
 from sweeps.spec import SweepSpec
 from sweeps.store import Store, SweepState
-from sweeps.tracking import MirrorThread, MlflowMirror, check_tracking_uri, is_server
+from sweeps.tracking import check_tracking_uri
 
 __all__ = ["FinishedSweep", "run_sweep"]
 
@@ -86,14 +93,8 @@ def run_sweep(
             provenance=provenance_of(data, demand),
             objectives=spec.objective_records(),
         )
-        mirror = MlflowMirror(
-            store,
-            spec.name,
-            tracking_uri=tracking,
-            # A server knows where its artifacts go; a database alone does not.
-            artifact_root=None if is_server(tracking) else home.artifacts,
-        )
-        with MirrorThread(mirror) as mirroring, _final_state(store, spec.name):
+        mirror = mirror_of(store, spec.name, tracking_uri=tracking, home=home)
+        with mirror as mirroring, _final_state(store, spec.name):
             here = address in (None, "local")
             slots = Slots(spec.resources, spec.budget, grows=not here)
             notes = gpu_notes(spec, demand, here=here)
