@@ -7,13 +7,14 @@ from typing import Final
 
 from objectives import InputError
 from sweeps.cli.terminal import ERR, print_line, shown
-from sweeps.files import write_whole
+from sweeps.files import write_output
 from sweeps.home import Home, kept_file, kept_seeds
 from sweeps.results import (
     KNEE,
+    RankedTrials,
     advice,
-    export_margins,
     is_judged,
+    margins_of,
     pick_trial,
     ranked_trials,
     unproven,
@@ -69,16 +70,18 @@ def export_trial(
     folder = home.kept(name)
     seeds = kept_seeds(folder, number=chosen.number)
     beside = output.with_name(f"{output.stem}-model.pt")
-    document = export_margins(
-        store,
-        name,
+    document = margins_of(
+        store.sweep(name),
+        ranked,
+        store.measurements(name),
         pick=pick,
         limits=limits,
         force=force,
         kept=(seeds[-1], beside.name) if seeds else None,
     )
     if seeds:
-        _copy(kept_file(folder, number=chosen.number, seed=seeds[-1]), beside)
+        model = kept_file(folder, number=chosen.number, seed=seeds[-1]).read_bytes()
+        write_output(beside, model, field="output")
     write_margins(document, output)
     print_line(f"{'yaml':>5}  {shown(output)}  (trial {chosen.number}, {pick}: {document})")
     rule = workload_of(store.sweep(name).spec).rules.control
@@ -95,20 +98,12 @@ def export_trial(
         )
 
 
-def _copy(file: Path, output: Path) -> None:
-    try:
-        write_whole(output, file.read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot be written ({error.strerror})", file=output) from None
-
-
-def export_finished(store: Store, name: str, output: Path, *, home: Home) -> None:
+def export_finished(store: Store, ranked: RankedTrials, output: Path, *, home: Home) -> None:
     """Write the export of a sweep's knee, or say why there is none: the sweep itself stands.
 
     Raises:
         InputError: The file cannot be written.
     """
-    ranked = ranked_trials(store, name)
     doubt = "no trial of the front keeps the limits of a pick"
     if (knee := ranked.knee_trial) is not None:
         why = unproven(ranked, knee)
@@ -116,4 +111,4 @@ def export_finished(store: Store, name: str, output: Path, *, home: Home) -> Non
     if doubt:
         ERR.print(f"{output} was not written: {doubt}", highlight=False, markup=False)
         return
-    export_trial(store, name, output, home=home, pick=KNEE)
+    export_trial(store, ranked.sweep, output, home=home, pick=KNEE)

@@ -5,7 +5,7 @@ from .hypervolumes import hypervolume_curve
 from .pairs import Pair, pairs_of
 from .picking import KNEE, advice, is_judged, pick_trial, picked_first, picks, unproven, verdict_on
 from .ranking import RankedTrial, RankedTrials, rank_trials, ranked_trials
-from .tuned_margins import export_margins, write_margins
+from .tuned_margins import export_margins, margins_of, write_margins
 from .verdict import accuracy_of, certainty, undertrained
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "front_document",
     "hypervolume_curve",
     "is_judged",
+    "margins_of",
     "pairs_of",
     "pick_trial",
     "picked_first",

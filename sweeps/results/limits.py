@@ -29,9 +29,10 @@ def keeps(
     values: Mapping[str, float], objectives: Iterable[Objective], limits: Mapping[str, float]
 ) -> bool:
     """Whether values are better than both references, and no worse than any limit."""
-    return all(
-        objective.sign * (values[objective.name] - objective.reference) < 0
-        and objective.sign * (values[objective.name] - limits.get(objective.name, worst)) <= 0
-        for objective in objectives
-        for worst in (objective.reference,)
-    )
+    for objective in objectives:
+        value, worst = values[objective.name], limits.get(objective.name, objective.reference)
+        if objective.sign * (value - objective.reference) >= 0:
+            return False
+        if objective.sign * (value - worst) > 0:
+            return False
+    return True

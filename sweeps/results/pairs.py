@@ -38,6 +38,16 @@ class Pair:
     others: Mapping[str, float]
     differences: Mapping[str, "Difference"]
 
+    def better(self, objectives: Iterable[Objective]) -> list[Objective]:
+        """Return those of the objectives in which the trial is better, noise allowed for."""
+        found = self.differences
+        return [each for each in objectives if each.name in found and found[each.name].better(each)]
+
+    def worse(self, objectives: Iterable[Objective]) -> list[Objective]:
+        """Return those of the objectives in which the trial is worse, noise allowed for."""
+        found = self.differences
+        return [each for each in objectives if each.name in found and found[each.name].worse(each)]
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Held:

@@ -102,16 +102,18 @@ def unproven(ranked: RankedTrials, trial: RankedTrial) -> str | None:
     and worse in none. Without fresh seeds of both nothing is known of it.
     """
     for pair in _judged(ranked, trial):
-        known = [o for o in ranked.objectives if o.name in pair.differences]
-        better = [o for o in known if pair.differences[o.name].better(o)]
-        worse = [o for o in known if pair.differences[o.name].worse(o)]
+        better, worse = pair.better(ranked.objectives), pair.worse(ranked.objectives)
         if pair.role == "control" and not better:
             why = f"noise explains what trial {trial.number} gains over its control"
         elif pair.role == "default" and worse and not better:
             why = f"the default, trial {pair.number}, beats trial {trial.number}"
         else:
             continue
-        told = ", ".join(f"{o.label} {pair.differences[o.name]}" for o in known)
+        told = ", ".join(
+            f"{o.label} {pair.differences[o.name]}"
+            for o in ranked.objectives
+            if o.name in pair.differences
+        )
         seeds = "one fresh seed" if len(pair.seeds) == 1 else f"{len(pair.seeds)} fresh seeds"
         return f"{why} (difference in {told} under {seeds})"
     return None
@@ -152,11 +154,12 @@ def verdict_on(ranked: RankedTrials, number: int) -> str:
     """Return a sentence on whether the test classes say that a trial was worth its tuning."""
     said = []
     for pair in ranked.confirmed[number]:
-        known = [o for o in ranked.objectives if o.name in pair.differences]
-        better = [o.label for o in known if pair.differences[o.name].better(o)]
-        worse = [o.label for o in known if pair.differences[o.name].worse(o)]
-        parts = [f"better in {' and '.join(better)}"] * bool(better)
-        parts += [f"worse in {' and '.join(worse)}"] * bool(worse)
+        sides = {"better": pair.better(ranked.objectives), "worse": pair.worse(ranked.objectives)}
+        parts = [
+            f"{side} in {' and '.join(o.label for o in found)}"
+            for side, found in sides.items()
+            if found
+        ]
         told = ", ".join(parts) or "no difference that noise does not explain"
         said.append(f"against the {pair.role}: {told}")
     return f"trial {number}, on the test classes, {'; '.join(said)}"

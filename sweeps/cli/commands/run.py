@@ -149,7 +149,7 @@ def _show_finished(
     show_finished(finished)
     if export is not None and finished.ranked.front:
         with stored(home, store) as opened:
-            export_finished(opened, finished.ranked.sweep, export, home=Home(path=home))
+            export_finished(opened, finished.ranked, export, home=Home(path=home))
     print_line(f"\nBrowse it in MLflow:  {ui_hint(home, tracking_uri)}", style="bold")
 
 
