@@ -3,9 +3,16 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sweeps.cli.tables import front_table, pairs_table
+from sweeps.cli.tables import confirmed_table, front_table, pairs_table
 from sweeps.cli.terminal import ERR, OUT, print_line, shown
-from sweeps.results import RankedTrials, certainty, undertrained, unproven, verdict_on
+from sweeps.results import (
+    RankedTrials,
+    certainty,
+    fronts_of_confirmed,
+    undertrained,
+    unproven,
+    verdict_on,
+)
 
 if TYPE_CHECKING:
     from sweeps.execution import ConfirmedSweep, FinishedSweep  # import Ray
@@ -41,6 +48,14 @@ def _show_pairs(ranked: RankedTrials, numbers: Sequence[int]) -> None:
         if shown_pairs:
             print_line(f"{title}: differences ± half their 95 % interval", style="italic")
             OUT.print(pairs_table(shown_pairs, ranked.objectives))
+    if fronts := fronts_of_confirmed(ranked):
+        low, high = fronts.hypervolumes
+        print_line(
+            f"the front on the test classes: hypervolume {low:.4f} of those that dominate no other "
+            f"(pessimistic), {high:.4f} of those that no other dominates (optimistic)",
+            style="italic",
+        )
+        OUT.print(confirmed_table(fronts, ranked.objectives))
 
 
 def show_confirmed(confirmed: "ConfirmedSweep") -> None:

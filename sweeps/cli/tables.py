@@ -11,10 +11,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from objectives import Objective
-from sweeps.results import Pair, RankedTrial, RankedTrials, final_measurements
+from sweeps.results import (
+    ConfirmedFronts,
+    Pair,
+    RankedTrial,
+    RankedTrials,
+    final_measurements,
+)
 from sweeps.store import MeasurementRecord, SweepRecord, TrialRecord
 
 __all__ = [
+    "confirmed_table",
     "describe_sampled",
     "epochs_done",
     "format_value",
@@ -132,6 +139,21 @@ def pairs_table(pairs: Mapping[int, Sequence[Pair]], objectives: Sequence[Object
             cells = [_difference(pair, objective) for objective in objectives]
             against = f"{pair.role} (trial {pair.number})"
             table.add_row(str(number), against, *cells, str(len(pair.seeds)))
+    return table
+
+
+def confirmed_table(fronts: ConfirmedFronts, objectives: Sequence[Objective]) -> Table:
+    """Tabulate what the test classes make of a front's members."""
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD)
+    table.pad_edge = False
+    for heading in ("trial", *map(objective_heading, objectives), "seeds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("on the front", no_wrap=True)
+    for number, values in fronts.values.items():
+        sides = ["optimistic"] * (number in fronts.optimistic)
+        sides += ["pessimistic"] * (number in fronts.pessimistic)
+        cells = [format_value(values[objective.name]) for objective in objectives]
+        table.add_row(str(number), *cells, str(fronts.seeds[number]), ", ".join(sides))
     return table
 
 

@@ -1,7 +1,7 @@
 """Estimates: what is known of each configuration's true values, and whether it is on the front."""
 
 from sweeps.estimates.differences import Difference, paired_differences
-from sweeps.estimates.membership import front_chances, front_draws
+from sweeps.estimates.membership import front_chances, front_draws, non_dominated
 from sweeps.estimates.posterior import Array, Posterior, posterior_of
 from sweeps.estimates.scales import scaled, unscaled
 
@@ -11,6 +11,7 @@ __all__ = [
     "Posterior",
     "front_chances",
     "front_draws",
+    "non_dominated",
     "paired_differences",
     "posterior_of",
     "scaled",

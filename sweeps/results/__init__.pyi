@@ -1,3 +1,4 @@
+from .confirmed_fronts import ConfirmedFronts, fronts_of_confirmed
 from .documents import status_document, sweep_document
 from .final_values import SPLIT, final_measurements, finished_trials
 from .front_files import front_document, write_front
@@ -11,6 +12,7 @@ from .verdict import accuracy_of, certainty, undertrained
 __all__ = [
     "KNEE",
     "SPLIT",
+    "ConfirmedFronts",
     "Pair",
     "RankedTrial",
     "RankedTrials",
@@ -21,6 +23,7 @@ __all__ = [
     "final_measurements",
     "finished_trials",
     "front_document",
+    "fronts_of_confirmed",
     "hypervolume_curve",
     "is_judged",
     "margins_of",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sweeps.files import write_whole
+from sweeps.results.confirmed_fronts import ConfirmedFronts, fronts_of_confirmed
 from sweeps.results.final_values import SPLIT
 from sweeps.results.pairs import Pair
 from sweeps.results.picking import is_judged, unproven
@@ -40,11 +41,13 @@ def front_document(ranked: RankedTrials) -> dict[str, Any]:
         "hypervolume": ranked.hypervolume,
         "told_from_noise": ranked.told_from_noise,
         "certainty": certainty(ranked),
+        "expected_false": ranked.expected_false,
         "knee": ranked.knee,
         "limits": dict(ranked.limits),
         "judged": knee is not None and is_judged(ranked, knee),
         "unproven": knee and unproven(ranked, knee),
         "undertrained": undertrained(ranked),
+        "confirmed": _confirmed_document(fronts_of_confirmed(ranked)),
         "baselines": [
             {"name": b.name, "label": b.label, "fields": dict(b.fields)}
             | {"values": None if b.metrics is None else dict(b.metrics), "reason": b.reason}
@@ -83,6 +86,17 @@ def write_front(ranked: RankedTrials, folder: Path) -> tuple[Path, ...]:
     for name, content in contents.items():
         write_whole(folder / name, content)
     return tuple(folder / name for name in contents)
+
+
+def _confirmed_document(fronts: ConfirmedFronts | None) -> dict[str, Any] | None:
+    """Return what the test classes make of the front, as plain JSON data."""
+    if fronts is None:
+        return None
+    low, high = fronts.hypervolumes
+    return {
+        "optimistic": {"trials": list(fronts.optimistic), "hypervolume": high},
+        "pessimistic": {"trials": list(fronts.pessimistic), "hypervolume": low},
+    }
 
 
 def _pair_document(pair: Pair) -> dict[str, Any]:

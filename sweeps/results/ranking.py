@@ -107,6 +107,15 @@ class RankedTrials:
         return any(trial.runs > 1 for trial in self.trials)
 
     @property
+    def expected_false(self) -> float | None:
+        """How many members of the front are expected to be truly dominated, by their chances.
+
+        None where noise is unknown.
+        """
+        chances = [trial.chance for trial in self.front if trial.chance is not None]
+        return len(chances) - sum(chances) if self.told_from_noise else None
+
+    @property
     def controls(self) -> tuple[RankedTrial, ...]:
         """The finished controls, whatever their rank."""
         return tuple(trial for trial in self.trials if trial.control)

@@ -50,7 +50,9 @@ def certainty(ranked: RankedTrials) -> str | None:
         )
     return (
         "values are estimates ± half their 95 % interval (in brackets the mean over runs): what "
-        "the noise of seeds explains is taken back, for the best of many means is best by luck, too"
+        "the noise of seeds explains is taken back, for the best of many means is best by luck, "
+        f"too; by P(front), {ranked.expected_false:.1f} of the {len(ranked.front)} members are "
+        "expected to be truly dominated"
     )
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from objectives import get_objective
 from sweeps.cli.tables import (
+    confirmed_table,
     describe_sampled,
     format_value,
     front_table,
@@ -18,7 +19,7 @@ from sweeps.cli.tables import (
     status_table,
     sweeps_table,
 )
-from sweeps.results import rank_trials
+from sweeps.results import ConfirmedFronts, rank_trials
 from sweeps.store import (
     BaselineRecord,
     MeasurementRecord,
@@ -149,6 +150,24 @@ def test_baselines_stand_below_the_front() -> None:
         assert "trunk" not in text
         everything = shown(front_table(front, width=width, every_trial=True))
         assert row(everything, "raw") == ["raw", "[pixels]", "0.25", "0.125"]
+
+
+def test_confirmed_table() -> None:
+    fronts = ConfirmedFronts(
+        values={
+            0: {"recall_at_1": 0.6, "opis": 0.004},
+            1: {"recall_at_1": 0.7, "opis": 0.003},
+            3: {"recall_at_1": 0.8, "opis": 0.006},
+        },
+        seeds={0: 5, 1: 4, 3: 5},
+        optimistic=(3, 1),
+        pessimistic=(3, 0),
+        hypervolumes=(0.1, 0.2),
+    )
+    text = shown(confirmed_table(fronts, PAIR))
+    assert row(text, "0") == ["0", "0.6", "0.004", "5", "pessimistic"]
+    assert row(text, "1") == ["1", "0.7", "0.003", "4", "optimistic"]
+    assert row(text, "3") == ["3", "0.8", "0.006", "5", "optimistic,", "pessimistic"]
 
 
 def test_a_knee_may_be_a_control() -> None:

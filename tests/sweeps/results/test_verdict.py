@@ -3,10 +3,13 @@ from collections.abc import Mapping
 import pytest
 
 from objectives import get_objective
-from sweeps.results import RankedTrials, accuracy_of, rank_trials, undertrained
+from sweeps.results import RankedTrials, accuracy_of, certainty, rank_trials, undertrained
 from sweeps.store import BaselineRecord
 
-from .records import MEASUREMENTS, PAIR, START, TRIALS, baseline
+from .records import MEASUREMENTS, PAIR, START, TRIALS, baseline, measured
+
+# Of a second run of each trial.
+_VALUES = [(0.62, 0.0012), (0.78, 0.0021), (0.77, 0.0027), (0.83, 0.012)]
 
 
 def ranked(
@@ -60,3 +63,18 @@ def test_without_a_trial_there_is_no_verdict() -> None:
     none = rank_trials("demo", PAIR, [], [], [baseline(0, "a", 0.9)])
     assert undertrained(none) is None
     assert none.baselines[0].recorded_at == START
+
+
+def test_certainty_says_how_many_members_are_expected_to_be_false() -> None:
+    assert certainty(rank_trials("demo", PAIR, [], [])) is None
+    single = ranked()
+    assert single.expected_false is None
+    assert str(certainty(single)).startswith("one run a trial: this front is not told from noise")
+    again = [measured(m.number, *two, seed=1) for m, two in zip(MEASUREMENTS, _VALUES, strict=True)]
+    both = rank_trials("demo", PAIR, TRIALS, [*MEASUREMENTS, *again])
+    chances = [trial.chance for trial in both.front]
+    assert both.expected_false == pytest.approx(sum(1 - (chance or 0) for chance in chances))
+    assert both.expected_false is not None
+    assert 0 < both.expected_false < len(chances)
+    said = f"by P(front), {both.expected_false:.1f} of the {len(chances)} members are expected"
+    assert said in str(certainty(both))
