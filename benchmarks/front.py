@@ -1,24 +1,28 @@
 """Fronts beside the truth: how many of their members are false, and how much they claim too much.
 
 ``python -m benchmarks.front [--json FILE] [--rounds N]`` carries out simulated sweeps of 24
-configurations whose true values are known, with several ways to spend as many training runs, and
-prints their means: the share of members that are truly dominated, and by how much more hypervolume
-is claimed than the true values have. Beside that what it costs to decide where the next run goes,
+configurations whose true values are known, with several ways to spend as many training runs
+(`benchmarks.allocations` has the published ones), and prints their means: the share of members that
+are truly dominated, beside what the sweep itself expects, and by how much more hypervolume is
+claimed than the true values have. Beside that what it costs to decide where the next run goes,
 of 1 000 configurations.
 """
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import fmean, median
 from typing import Final
 
 import numpy as np
 
+from benchmarks.allocations import ALLOCATIONS, Allocation
 from benchmarks.results import Comparison, arguments, publish
-from objectives import front_ranks, hypervolume
+from objectives import Objective, front_ranks, hypervolume
 from sweeps import SweepSpec
-from sweeps.estimates import posterior_of
+from sweeps.estimates import Array, posterior_of
 from sweeps.results import rank_trials
 from sweeps.search import Suggestion, study_of
 from sweeps.search.allocation import worth_of_one_more
@@ -38,16 +42,18 @@ _DECIDED: Final = 1000
 WAYS: Final[Mapping[str, Mapping[str, object]]] = {
     "single runs": {"seeds": 1},
     "equal allocation": {"seeds": _RUNS // _CONFIGURATIONS},
+    **{name: {"seeds": 1} for name in ALLOCATIONS},
     "seeds: auto": {"budget": {"replicates": _RUNS - _CONFIGURATIONS}},
 }
 
 
 def sweep(way: str, *, noise: float, seed: int) -> tuple[float, float, float]:
-    """Carry out a sweep; return the shares of false members and of too much area, and the front.
+    """Carry out a sweep; return the shares of false members, of too much area, and what is claimed.
 
     Returns:
         The share of the front's members that are truly dominated by a configuration of the sweep;
-        the claimed hypervolume over that of all true values, less 1; the number of members.
+        the claimed hypervolume over that of all true values, less 1; the share of false members
+        that the sweep itself expects, NaN where it knows nothing of noise.
     """
     sections = dict(WAYS[way])
     budget = {"trials": _CONFIGURATIONS - 1, **sections.pop("budget", {})}  # type: ignore[dict-item]
@@ -65,6 +71,8 @@ def sweep(way: str, *, noise: float, seed: int) -> tuple[float, float, float]:
     )
     suggested, measured = _carried_out(spec)
     objectives = spec.objective_records()
+    if way in ALLOCATIONS:
+        measured += _replicated(suggested, measured, objectives, ALLOCATIONS[way](_RUNS))
     ranked = rank_trials("simulated", objectives, suggested, measured)
     truth = [true_values(SimulatedConfig.model_validate(t.config)) for t in ranked.trials]
     false = [
@@ -73,7 +81,8 @@ def sweep(way: str, *, noise: float, seed: int) -> tuple[float, float, float]:
         if trial.rank == 0
     ]
     area = ranked.hypervolume / hypervolume(truth, objectives) - 1
-    return fmean(false), area, len(false)
+    expected = math.nan if ranked.expected_false is None else ranked.expected_false
+    return fmean(false), area, expected / len(false)
 
 
 def _carried_out(spec: SweepSpec) -> tuple[list[TrialRecord], list[MeasurementRecord]]:
@@ -90,17 +99,43 @@ def _carried_out(spec: SweepSpec) -> tuple[list[TrialRecord], list[MeasurementRe
         config = SimulatedConfig.model_validate({**ended.config, "seed": ended.seed})
         metrics = SimulatedRun(config).advance().metrics
         study.tell(ended.number, metrics)
-        measured.append(
-            MeasurementRecord(
-                number=ended.number,
-                epoch=1,
-                seed=ended.seed,
-                split="validation",
-                metrics=metrics,
-                recorded_at=_NOW,
-            )
-        )
+        measured.append(_measured(ended.number, ended.seed, metrics))
     return list(trials.values()), measured
+
+
+def _replicated(
+    trials: Sequence[TrialRecord],
+    measured: Sequence[MeasurementRecord],
+    objectives: Sequence[Objective],
+    allocation: Allocation,
+) -> list[MeasurementRecord]:
+    """Return what the runs measure that an allocation adds to one of each trial."""
+    runs = [[_costs(each.metrics, objectives)] for each in measured]
+    added: list[MeasurementRecord] = []
+    while len(measured) + len(added) < _RUNS:
+        place = allocation(runs)
+        trial, first = trials[place], measured[place]
+        seed = first.seed + len(runs[place])
+        config = SimulatedConfig.model_validate({**trial.config, "seed": seed})
+        metrics = SimulatedRun(config).advance().metrics
+        runs[place].append(_costs(metrics, objectives))
+        added.append(_measured(trial.number, seed, metrics))
+    return added
+
+
+def _costs(metrics: Mapping[str, float], objectives: Sequence[Objective]) -> Array:
+    return np.array([each.sign * metrics[each.name] for each in objectives])
+
+
+def _measured(number: int, seed: int, metrics: Mapping[str, float]) -> MeasurementRecord:
+    return MeasurementRecord(
+        number=number,
+        epoch=1,
+        seed=seed,
+        split="validation",
+        metrics=metrics,
+        recorded_at=_NOW,
+    )
 
 
 def _trial(suggestion: Suggestion) -> TrialRecord:
@@ -140,6 +175,9 @@ def measure(noise: float, *, rounds: int) -> list[Comparison]:
             )
             for way, theirs in mean.items()
         ]
+        if what == "false members":
+            said = 100 * fmean(each[2] for each in found["seeds: auto"])
+            rows.append(replace(rows[-1], peer="what the sweep says of itself", theirs=said))
     return rows
 
 

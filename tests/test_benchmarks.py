@@ -1,6 +1,7 @@
 """That the benchmarks run and write what they say; their timings are no tests."""
 
 import json
+import math
 import os
 import sys
 from datetime import UTC, datetime, timedelta
@@ -15,19 +16,22 @@ from PIL import Image
 
 from benchmarks import (
     actors,
+    allocations,
     cached_step,
+    confirmed,
     front,
     gpu,
     listing,
     noise_floor,
     scoring,
+    seed_noise,
     short_runs,
 )
 from benchmarks.results import Comparison, publish, time_each
-from objectives import score_embeddings
+from objectives import objective_pair, score_embeddings
 from sweeps import Home, SweepSpec, TrialState
 from sweeps.store import Store
-from trainer import load_data
+from trainer import DataConfig, load_data
 from trainer.data.dataset import TensorImages
 from trainer.data.folder import list_folder
 from trainer.data.table import list_table
@@ -204,10 +208,11 @@ def test_pages_of_the_cache_are_held_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", front.WAYS)
 def test_every_way_to_spend_runs_ends_in_a_front(way: str) -> None:
-    false, area, members = front.sweep(way, noise=0.1, seed=0)
+    false, area, expected = front.sweep(way, noise=0.1, seed=0)
     assert 0 <= false < 1
     assert abs(area) < 0.2
-    assert members >= 1
+    # Single runs know nothing of noise.
+    assert math.isnan(expected) if way == "single runs" else 0 <= expected < 0.5
 
 
 def test_single_runs_claim_too_much_and_ours_do_not() -> None:
@@ -215,3 +220,101 @@ def test_single_runs_claim_too_much_and_ours_do_not() -> None:
     [false, area] = [row for (_, peer), row in rows.items() if peer == "single runs"]
     assert false.ours < 0.6 * false.theirs
     assert abs(area.ours) < 0.5 * area.theirs
+
+
+def test_gaps_to_the_other_verdict() -> None:
+    # Two members; the third is dominated by the first, by 0.1; the last one by both, by 1.
+    costs = np.array([[0.0, 1.0], [1.0, 0.0], [0.1, 1.3], [2.0, 2.0]])
+    gaps = allocations.empirical_gaps(costs)
+    assert gaps[2:] == pytest.approx([0.1, 1.0])
+    # The first is in as long as the third, which it dominates by 0.1, is out.
+    assert gaps[0] == pytest.approx(0.1)
+    assert gaps[1] == pytest.approx(1.0)
+
+
+def test_halving_goes_on_with_the_hardest() -> None:
+    points = [(k, 10.0 - k) for k in range(0, 8, 2)] + [(0.1, 10.1), (9, 9), (9, 8), (8, 9)]
+    runs = [[np.array(point, dtype=float)] for point in points]
+    halving = allocations.SuccessiveHalving(24)
+    first = [halving(runs) for _ in range(8)]
+    assert {0, 4} < set(first)
+    assert len(set(first)) == 4
+    second = [halving(runs) for _ in range(8)]
+    assert set(second) == {0, 4}
+
+
+def test_the_least_rate_is_of_the_closest_call() -> None:
+    points = [(0.0, 1.0), (1.0, 0.0), (0.01, 1.01), (3.0, 3.0)]
+    runs = [[np.array(point)] * 5 for point in points]
+    assert allocations.least_rate(runs) in (0, 2)
+    runs[2] = runs[2] * 10
+    assert allocations.least_rate(runs) == 0
+
+
+def test_ways_to_measure_are_judged_over_seeds() -> None:
+    objectives = objective_pair(("recall_at_1", "opis"), {})
+    # Control and default, one loss, three seeds, both objectives; most of the noise is common.
+    control = np.array([[0.8, 0.010], [0.9, 0.012], [0.85, 0.009]])
+    default = control * [[1.01, 0.5], [1.02, 0.45], [1.0, 0.55]]
+    values = np.stack([control, default])[:, None]
+    recall, opis = seed_noise._judged("a", values, objectives, seconds=30.0)
+    assert recall.difference > 0 > opis.difference
+    halves = np.log([0.5, 0.45, 0.55])
+    assert opis.difference == pytest.approx(halves.mean())
+    assert opis.common == pytest.approx(halves.std(ddof=1))
+    variances = [np.log(each[:, 1]).var(ddof=1) for each in (control, default)]
+    assert opis.deviation == pytest.approx(np.mean(variances) ** 0.5)
+    assert opis.separate == pytest.approx(2**0.5 * opis.deviation)
+    # Both runs take a minute together.
+    assert opis.told == pytest.approx(-opis.difference / opis.common)
+    assert opis.control == pytest.approx(0.031 / 3)
+
+
+def test_folds_take_turns_and_leave_test_classes_alone() -> None:
+    data = load_data(DataConfig(name="glyphs"))
+    labels = data.dataset.labels
+    held = [seed_noise._folded(data, seed) for seed in range(4)]
+    parts = [set(labels[each.validation].tolist()) for each in held]
+    assert parts[0] == parts[3]
+    assert not parts[0] & parts[1]
+    seen = set(labels[data.train].tolist()) | set(labels[data.validation].tolist())
+    for part, each in zip(parts, held, strict=True):
+        assert part | set(labels[each.train].tolist()) == seen
+        assert not part & set(labels[each.train].tolist())
+
+
+def test_knees_are_counted_by_sweep() -> None:
+    def found(role: str, objective: str, gain: float, sure: int, loss: str) -> confirmed.Confirmed:
+        return confirmed.Confirmed(
+            spec="demo",
+            loss=loss,
+            number=3,
+            role=role,
+            objective=objective,
+            mine=0.5,
+            others=0.5,
+            difference=gain,
+            low=None,
+            high=None,
+            gain=gain,
+            sure=sure,
+        )
+
+    figures = confirmed._summary(
+        [
+            found("control", "recall_at_1", -0.01, 0, "smooth_ap"),
+            found("control", "opis", 0.001, 1, "smooth_ap"),
+            found("default", "recall_at_1", -0.1, -1, "smooth_ap"),
+            found("default", "opis", -0.001, 0, "smooth_ap"),
+            found("control", "recall_at_1", -0.1, -1, "proxy_anchor"),
+            found("control", "opis", -0.001, 0, "proxy_anchor"),
+        ]
+    )
+    assert figures == {
+        "sweeps": 2,
+        "better than the control in OPIS": 1,
+        "not worse than the control beyond noise": 1,
+        "not dominated by the default": 1,
+        "better than the default beyond noise": 0,
+        "the default itself": 1,
+    }
