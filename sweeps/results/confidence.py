@@ -10,9 +10,29 @@ from sweeps.store import MeasurementRecord
 if TYPE_CHECKING:
     from sweeps.estimates import Array
 
-__all__ = ["Confidence", "confidence_in"]
+__all__ = ["Band", "Confidence", "confidence_in"]
 
-_DRAWS: Final = 200
+_DRAWS: Final = 400
+# Of these the areas, which take longer.
+_AREAS: Final = 200
+# Places along the first objective, and the shares of draws between which a band lies.
+_PLACES: Final = 80
+_BAND: Final = (0.025, 0.975)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """Band of what the true values attain: a second objective beside a first one or a better one.
+
+    Attributes:
+        first: G values of the first objective, the worst first.
+        best: Of the second one for each, what the best 2.5 % of what the front may be attain.
+        worst: Likewise what 97.5 % attain; infinite, on the worse side, where fewer reach so far.
+    """
+
+    first: tuple[float, ...]
+    best: tuple[float, ...]
+    worst: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +45,14 @@ class Confidence:
         intervals: For each trial the ends of each objective's 95 % interval.
         chances: For each trial the chance that no other is truly better in both objectives.
         hypervolume: Area that the true values dominate, on average over what they may be.
+        band: What they attain.
     """
 
     values: tuple[Mapping[str, float], ...]
     intervals: tuple[Mapping[str, tuple[float, float]], ...]
     chances: tuple[float, ...]
     hypervolume: float
+    band: Band
 
 
 def confidence_in(
@@ -66,10 +88,8 @@ def confidence_in(
     chances = front_chances(posterior, np.array([each.sign for each in objectives]))
     near = np.flatnonzero(chances)
     drawn = posterior.of(near).draws(_DRAWS, np.random.default_rng(0))
-    areas = [
-        hypervolume(points, objectives)
-        for points in unscaled(drawn, objectives, noise=posterior.noise).tolist()
-    ]
+    points = unscaled(drawn, objectives, noise=posterior.noise)
+    areas = [hypervolume(each, objectives) for each in points[:_AREAS].tolist()]
     return Confidence(
         values=tuple(by_name(posterior.mean)),
         intervals=tuple(
@@ -78,4 +98,18 @@ def confidence_in(
         ),
         chances=tuple(chances.tolist()),
         hypervolume=float(np.mean(areas)),
+        band=_band(points, objectives),
     )
+
+
+def _band(points: "Array", objectives: Sequence[Objective]) -> Band:
+    """Return the band of fronts drawn, K x N x 2."""
+    import numpy as np
+
+    from sweeps.estimates import attained
+
+    signs = np.array([each.sign for each in objectives])
+    costs = signs[0] * points[..., 0]
+    first = signs[0] * np.linspace(costs.max(), costs.min(), _PLACES)
+    best, worst = attained(points, signs, first, _BAND).tolist()
+    return Band(first=tuple(first.tolist()), best=tuple(best), worst=tuple(worst))

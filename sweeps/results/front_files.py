@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -48,6 +49,7 @@ def front_document(ranked: RankedTrials) -> dict[str, Any]:
         "unproven": knee and unproven(ranked, knee),
         "undertrained": undertrained(ranked),
         "confirmed": _confirmed_document(fronts_of_confirmed(ranked)),
+        "band": _band_document(ranked),
         "baselines": [
             {"name": b.name, "label": b.label, "fields": dict(b.fields)}
             | {"values": None if b.metrics is None else dict(b.metrics), "reason": b.reason}
@@ -86,6 +88,18 @@ def write_front(ranked: RankedTrials, folder: Path) -> tuple[Path, ...]:
     for name, content in contents.items():
         write_whole(folder / name, content)
     return tuple(folder / name for name in contents)
+
+
+def _band_document(ranked: RankedTrials) -> dict[str, Any] | None:
+    """Return where the true front runs, as plain JSON data: null where nothing is attained."""
+    if ranked.band is None:
+        return None
+    first, second = (objective.name for objective in ranked.objectives)
+    ends = {"best": ranked.band.best, "worst": ranked.band.worst}
+    return {first: list(ranked.band.first)} | {
+        f"{second}_{end}": [value if math.isfinite(value) else None for value in values]
+        for end, values in ends.items()
+    }
 
 
 def _confirmed_document(fronts: ConfirmedFronts | None) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from objectives import (
     hypervolume_contributions,
     knee,
 )
-from sweeps.results.confidence import confidence_in
+from sweeps.results.confidence import Band, confidence_in
 from sweeps.results.final_values import SPLIT, final_measurements, finished_trials
 from sweeps.results.limits import default_limits, keeps
 from sweeps.results.pairs import Pair, pairs_of
@@ -79,6 +79,7 @@ class RankedTrials:
         pairs: By number, what trials of the front are held against under fresh seeds.
         confirmed: The same of trials that were confirmed, on the test classes.
         limits: By objective, how bad a pick may be (`sweeps.results.limits`).
+        band: Where the true front runs, with 95 % confidence; None where noise is unknown.
     """
 
     sweep: str
@@ -90,6 +91,7 @@ class RankedTrials:
     pairs: Mapping[int, tuple[Pair, ...]] = field(default_factory=dict)
     confirmed: Mapping[int, tuple[Pair, ...]] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
+    band: Band | None = None
 
     @property
     def front(self) -> tuple[RankedTrial, ...]:
@@ -188,6 +190,7 @@ def rank_trials(
         pairs=pairs_in(purpose=Purpose.REPORT, split=SPLIT),
         confirmed=pairs_in(purpose=Purpose.CONFIRM, split="test"),
         limits=limits,
+        band=confidence.band if confidence else None,
     )
 
 

@@ -11,6 +11,7 @@ from sweeps.results.plots.layout import (
     Axis,
     Series,
     axes_of,
+    band,
     series_of,
     staircase,
     titles,
@@ -28,6 +29,8 @@ def front_html(ranked: RankedTrials) -> str:
     stairs = staircase(ranked, x, y)
     if stairs[0]:
         _trace_stairs(figure, stairs, y)
+    if ranked.band is not None:
+        _trace_band(figure, *band(ranked, x, y))
     for mark in baseline_marks(ranked, x, y):
         _draw_baseline(figure, mark, ranked.objectives)
     for series in series_of(ranked):
@@ -58,6 +61,16 @@ def _trace_stairs(figure: go.Figure, stairs: tuple[list[float], list[float]], y:
     figure.add_trace(
         go.Scatter(edge | silent | {"fill": "tonexty", "fillcolor": "rgba(0,114,178,0.07)"})
     )
+
+
+def _trace_band(
+    figure: go.Figure, places: list[float], best: list[float], worst: list[float]
+) -> None:
+    """Draw where the true front runs: one end, then the other, that fills up to it."""
+    edge = {"x": places, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    figure.add_trace(go.Scatter(edge | {"y": best, "showlegend": False}))
+    fill = {"fill": "tonexty", "fillcolor": "rgba(0,114,178,0.16)", "name": "front, 95 %"}
+    figure.add_trace(go.Scatter(edge | {"y": worst} | fill))
 
 
 def _trace(series: Series, x: Axis, y: Axis, ranked: RankedTrials) -> go.Scatter:

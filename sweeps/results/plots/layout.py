@@ -1,6 +1,7 @@
 """Layout of a front's pictures: axes, series, the staircase and titles."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -14,6 +15,7 @@ __all__ = [
     "Axis",
     "Series",
     "axes_of",
+    "band",
     "series_of",
     "staircase",
     "titles",
@@ -194,6 +196,22 @@ def staircase(ranked: RankedTrials, x: Axis, y: Axis) -> tuple[list[float], list
         edge += [(x.worse(before[0], after[0]), y.worse(before[1], after[1])), after]
     edge.append((points[-1][0], y.worst_edge))
     return [px for px, _ in edge], [py for _, py in edge]
+
+
+def band(ranked: RankedTrials, x: Axis, y: Axis) -> tuple[list[float], list[float], list[float]]:
+    """Return places of x and, for each, both ends in y between which the true front runs.
+
+    It goes on to the worst edge of x, and ends at that of y where the front may not reach so far.
+    """
+    if ranked.band is None:
+        return [], [], []
+
+    def shown(axis: Axis, values: Sequence[float]) -> list[float]:
+        return [min(max(axis.shown(value), axis.low), axis.high) for value in values]
+
+    best, worst = shown(y, ranked.band.best), shown(y, ranked.band.worst)
+    places = [x.worst_edge, *shown(x, ranked.band.first)]
+    return places, [best[0], *best], [worst[0], *worst]
 
 
 def titles(ranked: RankedTrials) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from sweeps.results.plots.layout import (
     Axis,
     Series,
     axes_of,
+    band,
     series_of,
     staircase,
     titles,
@@ -38,6 +39,15 @@ def front_png(ranked: RankedTrials) -> bytes:
     if stairs[0]:
         ax.fill_between(*stairs, y.worst_edge, color=FRONT, alpha=0.07, linewidth=0, zorder=1)
         ax.plot(*stairs, color=FRONT, linewidth=1.6, zorder=2)
+    if ranked.band is not None:
+        ax.fill_between(
+            *band(ranked, x, y),
+            color=FRONT,
+            alpha=0.16,
+            linewidth=0,
+            label="front, 95 %",
+            zorder=1.5,
+        )
     for mark in baseline_marks(ranked, x, y):
         _draw_baseline(ax, mark)
     for order, series in enumerate(series_of(ranked)):
@@ -49,10 +59,10 @@ def front_png(ranked: RankedTrials) -> bytes:
     if ranked.trials:
         figure.legend(
             loc="outside lower center",
-            ncols=5,
+            ncols=6,
             frameon=False,
             fontsize=9.5,
-            columnspacing=1.4,
+            columnspacing=1.1,
             handletextpad=0.3,
         )
     return encoded_picture(figure, file_format="png")

@@ -3,7 +3,14 @@ from collections.abc import Mapping
 import pytest
 
 from objectives import get_objective
-from sweeps.results import RankedTrials, accuracy_of, certainty, rank_trials, undertrained
+from sweeps.results import (
+    RankedTrials,
+    accuracy_of,
+    certainty,
+    front_document,
+    rank_trials,
+    undertrained,
+)
 from sweeps.store import BaselineRecord
 
 from .records import MEASUREMENTS, PAIR, START, TRIALS, baseline, measured
@@ -65,7 +72,7 @@ def test_without_a_trial_there_is_no_verdict() -> None:
     assert none.baselines[0].recorded_at == START
 
 
-def test_certainty_says_how_many_members_are_expected_to_be_false() -> None:
+def test_noise_that_is_known_is_told() -> None:
     assert certainty(rank_trials("demo", PAIR, [], [])) is None
     single = ranked()
     assert single.expected_false is None
@@ -78,3 +85,8 @@ def test_certainty_says_how_many_members_are_expected_to_be_false() -> None:
     assert 0 < both.expected_false < len(chances)
     said = f"by P(front), {both.expected_false:.1f} of the {len(chances)} members are expected"
     assert said in str(certainty(both))
+    band = front_document(both)["band"]
+    assert list(band) == ["recall_at_1", "opis_best", "opis_worst"]
+    assert len({len(values) for values in band.values()}) == 1
+    assert band["opis_worst"][-1] is None
+    assert front_document(single)["band"] is None
