@@ -1,7 +1,7 @@
 """Ranked trials of a sweep: the front, and behind it the others by non-dominated rank."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from objectives import (
     hypervolume_contributions,
     knee,
 )
-from sweeps.results.confidence import Band, confidence_in
+from sweeps.results.confidence import Band, Confidence, confidence_in
 from sweeps.results.final_values import SPLIT, final_measurements, finished_trials
 from sweeps.results.limits import default_limits, keeps
 from sweeps.results.pairs import Pair, pairs_of
@@ -142,49 +142,30 @@ def rank_trials(
         baselines: Its baselines.
         workload: Says what trials are held against; None: nothing.
     """
+    trials, measurements = tuple(trials), tuple(measurements)
     rule = workload.rules.control if workload else None
-    trials = tuple(trials)
-    finished = finished_trials(objectives, trials, measurements := tuple(measurements))
+    finished = finished_trials(objectives, trials, measurements)
     final = final_measurements(measurements)
     held = [final[trial.number] for trial, _ in finished]
-    means = [{each.name: values[each.name] for each in objectives} for _, values in finished]
     confidence = confidence_in(held, objectives)
-    values = confidence.values if confidence else means
-    points = [[value[each.name] for each in objectives] for value in values]
-    chances = confidence.chances if confidence else None
     ranked = [
-        RankedTrial(
-            number=trial.number,
-            control=trial.control,
-            rank=rank,
-            hypervolume_contribution=contribution,
-            values={**measured, **values[place]},
-            sampled=trial.sampled,
-            config=trial.config,
-            means=means[place],
-            intervals=confidence.intervals[place] if confidence else {},
-            chance=chances[place] if chances else None,
-            runs=len(held[place]),
-            default=rule is not None and rule.is_default(trial.config),
-        )
-        for place, ((trial, measured), rank, contribution) in enumerate(
-            zip(
-                finished,
-                _ranks(points, objectives, chances),
-                hypervolume_contributions(points, objectives),
-                strict=True,
-            )
-        )
+        replace(each, default=rule is not None and rule.is_default(each.config))
+        for each in _ranked(finished, [len(runs) for runs in held], objectives, confidence)
     ]
-    compared = workload.objectives.values() if workload else ()
-    pairs_in = partial(pairs_of, trials, measurements, rule=rule, objectives=compared)
     first = objectives[0]
     limits = default_limits(objectives, [each.values for each in ranked if each.control])
+    pairs_in = partial(
+        pairs_of,
+        trials,
+        measurements,
+        rule=rule,
+        objectives=workload.objectives.values() if workload else (),
+    )
     return RankedTrials(
         sweep=sweep,
         objectives=objectives,
         trials=tuple(sorted(ranked, key=lambda t: (t.rank, first.sign * t.values[first.name]))),
-        hypervolume=confidence.hypervolume if confidence else hypervolume(points, objectives),
+        hypervolume=confidence.hypervolume if confidence else _area(ranked, objectives),
         knee=knee_of([trial for trial in ranked if trial.rank == 0], objectives, limits),
         baselines=tuple(each for each in baselines if each.split == SPLIT),
         pairs=pairs_in(purpose=Purpose.REPORT, split=SPLIT),
@@ -192,6 +173,42 @@ def rank_trials(
         limits=limits,
         band=confidence.band if confidence else None,
     )
+
+
+def _ranked(
+    finished: Sequence[tuple[TrialRecord, Mapping[str, float]]],
+    runs: Sequence[int],
+    objectives: tuple[Objective, Objective],
+    confidence: Confidence | None,
+) -> list[RankedTrial]:
+    """Return finished trials among each other, in their order."""
+    means = [{each.name: values[each.name] for each in objectives} for _, values in finished]
+    values = confidence.values if confidence else means
+    chances = confidence.chances if confidence else None
+    points = [[value[each.name] for each in objectives] for value in values]
+    ranks = _ranks(points, objectives, chances)
+    contributions = hypervolume_contributions(points, objectives)
+    return [
+        RankedTrial(
+            number=trial.number,
+            control=trial.control,
+            rank=ranks[place],
+            hypervolume_contribution=contributions[place],
+            values={**measured, **values[place]},
+            sampled=trial.sampled,
+            config=trial.config,
+            means=means[place],
+            intervals=confidence.intervals[place] if confidence else {},
+            chance=chances[place] if chances else None,
+            runs=runs[place],
+        )
+        for place, (trial, measured) in enumerate(finished)
+    ]
+
+
+def _area(ranked: Iterable[RankedTrial], objectives: tuple[Objective, Objective]) -> float:
+    points = [[trial.values[each.name] for each in objectives] for trial in ranked]
+    return hypervolume(points, objectives)
 
 
 def knee_of(
