@@ -1,4 +1,4 @@
-"""Allocations of training runs that others published, to hold ours against.
+"""Other allocations of training runs, published or after what was published, to hold ours against.
 
 Each begins with one run of every configuration and then says, run by run, which one is trained
 next. Values are costs, C x 2, both to be minimised.
@@ -24,6 +24,8 @@ class SuccessiveHalving:
 
     In each of its rounds, which have equal budgets, all active configurations get equally many
     runs; then the half is settled, in or out, whose gaps to the other verdict are the largest.
+
+    Halves are rounded down, and so is the number of rounds.
 
     Args:
         total: Runs in all.
@@ -66,12 +68,13 @@ def empirical_gaps(costs: Array) -> Array:
 
 
 def least_rate(runs: Sequence[Sequence[Array]]) -> int:
-    """Return the place whose next run slows the likeliest misclassification most, as SCORE aims at.
+    """Return the place whose next run makes the likeliest misclassification most unlikely.
 
-    These are the rates of large deviations of all ways to misclassify (Feldman and Hunter, ACM
-    TOMACS 2018): a member that another one excludes, and a configuration that gets into a corner of
-    the front. The least of them decides, and of those in it the one whose next run raises it most.
-    SCORE solves for the shares in the limit of many configurations instead.
+    A greedy rule with the aim of SCORE, which solves for the shares in the limit of many
+    configurations: the rates are those of large deviations of all ways to misclassify (Feldman and
+    Hunter, ACM TOMACS 2018), a member that another one excludes, and a configuration that gets into
+    a corner of the front. The least of them decides, and of those in it the one whose next run
+    raises it most.
     """
     means = np.array([np.mean(each, axis=0) for each in runs])
     counts = np.array([len(each) for each in runs], dtype=float)
@@ -120,5 +123,5 @@ def _rate(involved: tuple[int, int, int], gaps: tuple[float, float], counts: Arr
 # By name, what makes an allocation of so many runs in all.
 ALLOCATIONS: Final[Mapping[str, Callable[[int], Allocation]]] = {
     "EGE-SH": SuccessiveHalving,
-    "least rate (SCORE)": lambda _: least_rate,
+    "least rate (after SCORE)": lambda _: least_rate,
 }

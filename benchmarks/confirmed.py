@@ -1,16 +1,18 @@
 """Exported knees on the test classes, beside their controls and the paper's default.
 
 ``python -m benchmarks.confirmed [SPEC.yaml ...] [--losses NAME ...] [--seeds N] [--json FILE]``
-carries out a sweep of each spec (the demo's) with each base loss alone, confirms its knee under
-fresh paired seeds, and prints what the test classes say: differences with 95 % intervals, and in
-how many of the sweeps the knee keeps what it promises.
+carries out a sweep of each spec (the demo's) with each of these base losses alone, confirms its
+knee under fresh paired seeds, and prints what the test classes say: differences with 95 %
+intervals, and in how many of the sweeps the knee keeps what it promises.
 """
 
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +32,8 @@ class Confirmed:
     Attributes:
         spec: Name of the sweep.
         loss: Its base loss.
-        number: The knee; of the paper's default itself there is no pair with that.
+        number: The knee.
+        is_default: Whether the knee is the paper's default; then there is no pair with that.
         role: ``control`` or ``default``.
         objective: Name of the objective.
         mine: Mean of the knee.
@@ -45,6 +48,7 @@ class Confirmed:
     spec: str
     loss: str
     number: int
+    is_default: bool
     role: str
     objective: str
     mine: float
@@ -55,24 +59,33 @@ class Confirmed:
     gain: float
     sure: int
 
+    def __str__(self) -> str:
+        between = "unknown" if self.low is None else f"[{self.low:+.2g}, {self.high:+.2g}]"
+        return (
+            f"{self.spec}, {self.loss}: knee {self.number} against the {self.role}, "
+            f"{self.objective}: {self.mine:.4g} and {self.others:.4g}, difference "
+            f"{self.difference:+.2g} {between}"
+        )
 
-def confirmed(spec: SweepSpec, *, seeds: int) -> Iterator[Confirmed]:
-    """Carry out a sweep, confirm its knee, and yield what the test classes say of it."""
-    [loss] = spec.model_dump(mode="json")["space"]["loss"]
+
+def confirmed(spec: SweepSpec, loss: str, *, seeds: int) -> Iterator[Confirmed]:
+    """Carry out a sweep with one base loss, confirm its knee, and yield what test classes say."""
+    plain = spec.model_dump(mode="json")
+    spec = SweepSpec.model_validate({**plain, "space": {**plain["space"], "loss": [loss]}})
     with tempfile.TemporaryDirectory() as folder:
         home = Home(path=Path(folder))
-        knee = run_sweep(spec, home=home).ranked.knee
+        knee = run_sweep(spec, home=home).ranked.knee_trial
         if knee is None:
-            print(f"{spec.name}, {loss}: no member of the front keeps the limits")
             return
         ranked = confirm_sweep(spec.name, pick=[KNEE], seeds=seeds, home=home).ranked
-    for pair in ranked.confirmed[knee]:
+    for pair in ranked.confirmed.get(knee.number, ()):
         for objective in ranked.objectives:
             found = pair.differences[objective.name]
             yield Confirmed(
                 spec=spec.name,
                 loss=loss,
-                number=knee,
+                number=knee.number,
+                is_default=knee.default,
                 role=pair.role,
                 objective=objective.name,
                 mine=pair.metrics[objective.name],
@@ -85,34 +98,21 @@ def confirmed(spec: SweepSpec, *, seeds: int) -> Iterator[Confirmed]:
             )
 
 
-def _of_one_loss(spec: SweepSpec, loss: str) -> SweepSpec:
-    plain = spec.model_dump(mode="json")
-    return SweepSpec.model_validate({**plain, "space": {**plain["space"], "loss": [loss]}})
-
-
-def _summary(found: list[Confirmed]) -> dict[str, int]:
-    """Return in how many of the sweeps the knee keeps what it promises."""
-    sweeps: dict[tuple[str, str], list[Confirmed]] = {}
-    for each in found:
-        sweeps.setdefault((each.spec, each.loss), []).append(each)
-    figures = {"sweeps": len(sweeps)}
-
-    def count(role: str, held: list[Confirmed]) -> list[Confirmed]:
-        return [each for each in held if each.role == role]
-
-    for held in sweeps.values():
-        control, default = count("control", held), count("default", held)
-        for name, holds in {
-            "better than the control in OPIS": any(
-                each.gain > 0 for each in control if each.objective == "opis"
-            ),
-            "not worse than the control beyond noise": all(each.sure >= 0 for each in control),
-            "not dominated by the default": not default or any(each.gain > 0 for each in default),
-            "better than the default beyond noise": any(each.sure > 0 for each in default),
-            "the default itself": not default,
-        }.items():
-            figures[name] = figures.get(name, 0) + holds
-    return figures
+def _kept(held: Sequence[Confirmed]) -> dict[str, bool]:
+    """Return which promises a knee keeps, from all that the test classes say of it."""
+    control = [each for each in held if each.role == "control"]
+    default = [each for each in held if each.role == "default"]
+    itself = any(each.is_default for each in held)
+    return {
+        "better than the control in OPIS": any(
+            each.gain > 0 for each in control if each.objective == "opis"
+        ),
+        "not worse than the control beyond noise": bool(control)
+        and all(each.sure >= 0 for each in control),
+        "not dominated by the default": itself or any(each.gain > 0 for each in default),
+        "better than the default beyond noise": any(each.sure > 0 for each in default),
+        "the default itself": itself,
+    }
 
 
 def main() -> None:
@@ -124,17 +124,13 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=None, help="also write the figures here")
     given = parser.parse_args()
     found: list[Confirmed] = []
-    for path in given.specs:
-        for loss in given.losses:
-            for each in confirmed(_of_one_loss(load_spec(path), loss), seeds=given.seeds):
-                found.append(each)
-                print(
-                    f"{each.spec}, {each.loss}: knee {each.number} against the {each.role}, "
-                    f"{each.objective}: {each.mine:.4g} and {each.others:.4g}, difference "
-                    f"{each.difference:+.2g} [{each.low or 0:+.2g}, {each.high or 0:+.2g}]",
-                    flush=True,
-                )
-    figures = _summary(found)
+    figures: Counter[str] = Counter()
+    for path, loss in product(given.specs, given.losses):
+        held = list(confirmed(load_spec(path), loss, seeds=given.seeds))
+        for each in held:
+            print(each, flush=True)
+        found += held
+        figures.update(["sweeps", *(name for name, is_kept in _kept(held).items() if is_kept)])
     for name, value in figures.items():
         print(f"{name}: {value}")
     if given.json is not None:

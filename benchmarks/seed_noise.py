@@ -60,7 +60,9 @@ class Way:
         separate: The same under separate ones.
         seconds: What one run takes.
         told: The difference over its deviation under common seeds, for the square root of a minute
-            of both runs' training: the more, the fewer runs tell the two apart.
+            of both runs' training: the more, the fewer runs tell the two apart. Folds vary which
+            classes are validated on, too; on one split that is no noise, but an error for good.
+        error: Standard error of that.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Way:
     separate: float
     seconds: float
     told: float
+    error: float
 
 
 def _measured(task: tuple[str, Mapping[str, Any], str]) -> tuple[dict[str, Any], dict[str, float]]:
@@ -146,6 +149,8 @@ def ways(spec: SweepSpec, *, seeds: int) -> Iterator[Way]:
         [each.config.model_dump() for each in openings if each.role == role]
         for role in ("control", "default")
     ]
+    if not configs[0] or len(configs[0]) != len(configs[1]):
+        raise SystemExit("the space needs a control and a default for each base loss")
     section = json.dumps(spec.data.model_dump(mode="json"))
     seeded = range(_FIRST_SEED, _FIRST_SEED + seeds)
     tasks = [
@@ -177,6 +182,9 @@ def _judged(
     apart = on_scale[1] - on_scale[0]
     differences = apart.mean((0, 1))
     common = np.sqrt(apart.var(1, ddof=1).mean(0))
+    sure = np.abs(differences) / common
+    errors = np.sqrt((1 + sure**2 / 2) / apart[..., 0].size)
+    of_a_minute = (60 / (2 * seconds)) ** 0.5
     for place, objective in enumerate(objectives):
         yield Way(
             name=name,
@@ -188,7 +196,8 @@ def _judged(
             common=float(common[place]),
             separate=float(2**0.5 * deviations[place]),
             seconds=seconds,
-            told=float(abs(differences[place]) / common[place] * (60 / (2 * seconds)) ** 0.5),
+            told=float(sure[place] * of_a_minute),
+            error=float(errors[place] * of_a_minute),
         )
 
 

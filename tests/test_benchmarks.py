@@ -4,6 +4,7 @@ import json
 import math
 import os
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -211,8 +212,7 @@ def test_every_way_to_spend_runs_ends_in_a_front(way: str) -> None:
     false, area, expected = front.sweep(way, noise=0.1, seed=0)
     assert 0 <= false < 1
     assert abs(area) < 0.2
-    # Single runs know nothing of noise.
-    assert math.isnan(expected) if way == "single runs" else 0 <= expected < 0.5
+    assert math.isnan(expected) if way == "single runs" else expected >= 0
 
 
 def test_single_runs_claim_too_much_and_ours_do_not() -> None:
@@ -220,6 +220,9 @@ def test_single_runs_claim_too_much_and_ours_do_not() -> None:
     [false, area] = [row for (_, peer), row in rows.items() if peer == "single runs"]
     assert false.ours < 0.6 * false.theirs
     assert abs(area.ours) < 0.5 * area.theirs
+    # A sweep knows about how many of its members are false.
+    [said] = [row for (_, peer), row in rows.items() if peer.startswith("what the sweep says")]
+    assert said.theirs == pytest.approx(said.ours, abs=10)
 
 
 def test_gaps_to_the_other_verdict() -> None:
@@ -266,7 +269,9 @@ def test_ways_to_measure_are_judged_over_seeds() -> None:
     assert opis.deviation == pytest.approx(np.mean(variances) ** 0.5)
     assert opis.separate == pytest.approx(2**0.5 * opis.deviation)
     # Both runs take a minute together.
-    assert opis.told == pytest.approx(-opis.difference / opis.common)
+    sure = -opis.difference / opis.common
+    assert opis.told == pytest.approx(sure)
+    assert opis.error == pytest.approx(((1 + sure**2 / 2) / 3) ** 0.5)
     assert opis.control == pytest.approx(0.031 / 3)
 
 
@@ -283,38 +288,39 @@ def test_folds_take_turns_and_leave_test_classes_alone() -> None:
         assert not part & set(labels[each.train].tolist())
 
 
-def test_knees_are_counted_by_sweep() -> None:
-    def found(role: str, objective: str, gain: float, sure: int, loss: str) -> confirmed.Confirmed:
+def test_what_a_knee_keeps() -> None:
+    def found(role: str, objective: str, gain: float, sure: int) -> confirmed.Confirmed:
         return confirmed.Confirmed(
             spec="demo",
-            loss=loss,
+            loss="smooth_ap",
             number=3,
+            is_default=role == "none",
             role=role,
             objective=objective,
             mine=0.5,
             others=0.5,
             difference=gain,
-            low=None,
-            high=None,
+            low=None if sure == 0 else 0.1,
+            high=None if sure == 0 else 0.2,
             gain=gain,
             sure=sure,
         )
 
-    figures = confirmed._summary(
-        [
-            found("control", "recall_at_1", -0.01, 0, "smooth_ap"),
-            found("control", "opis", 0.001, 1, "smooth_ap"),
-            found("default", "recall_at_1", -0.1, -1, "smooth_ap"),
-            found("default", "opis", -0.001, 0, "smooth_ap"),
-            found("control", "recall_at_1", -0.1, -1, "proxy_anchor"),
-            found("control", "opis", -0.001, 0, "proxy_anchor"),
-        ]
-    )
-    assert figures == {
-        "sweeps": 2,
-        "better than the control in OPIS": 1,
-        "not worse than the control beyond noise": 1,
-        "not dominated by the default": 1,
-        "better than the default beyond noise": 0,
-        "the default itself": 1,
+    control = [found("control", "recall_at_1", -0.01, 0), found("control", "opis", 0.001, 1)]
+    default = [found("default", "recall_at_1", -0.1, -1), found("default", "opis", -0.001, 0)]
+    assert confirmed._kept([*control, *default]) == {
+        "better than the control in OPIS": True,
+        "not worse than the control beyond noise": True,
+        "not dominated by the default": False,
+        "better than the default beyond noise": False,
+        "the default itself": False,
     }
+    # What has no pair keeps nothing, unless it is the default.
+    assert not any(confirmed._kept([]).values())
+    itself = replace(control[0], is_default=True)
+    assert confirmed._kept([itself])["not dominated by the default"]
+    assert not confirmed._kept([replace(control[0], sure=-1)])[
+        "not worse than the control beyond noise"
+    ]
+    assert str(control[0]).endswith("difference -0.01 unknown")
+    assert str(control[1]).endswith("difference +0.001 [+0.1, +0.2]")

@@ -51,8 +51,9 @@ def _show_pairs(ranked: RankedTrials, numbers: Sequence[int]) -> None:
     if fronts := fronts_of_confirmed(ranked):
         low, high = fronts.hypervolumes
         print_line(
-            f"the front on the test classes: hypervolume {low:.4f} of those that dominate no other "
-            f"(pessimistic), {high:.4f} of those that no other dominates (optimistic)",
+            f"the {len(fronts.values)} members that were confirmed, by their means on the test "
+            f"classes: hypervolume {high:.4f} of those that no other dominates (optimistic), "
+            f"{low:.4f} of those that dominate no other (pessimistic)",
             style="italic",
         )
         OUT.print(confirmed_table(fronts, ranked.objectives))

@@ -31,7 +31,9 @@ class FrontDraws:
     member: NDArray[np.bool_]
 
 
-def front_draws(posterior: Posterior, signs: Array, *, draws: int, seed: int) -> FrontDraws:
+def front_draws(
+    posterior: Posterior, signs: Array, *, draws: int, seed: int, noise_is_known: bool = False
+) -> FrontDraws:
     """Draw fronts from what is known of C configurations.
 
     Args:
@@ -39,11 +41,13 @@ def front_draws(posterior: Posterior, signs: Array, *, draws: int, seed: int) ->
         signs: 2, +1 where less is better, -1 where more is.
         draws: K.
         seed: Of the draws.
+        noise_is_known: As `Posterior.draws`.
     """
     generator = np.random.default_rng(seed)
-    scouts = non_dominated(signs * posterior.draws(_SCOUTS, generator))
+    known = noise_is_known
+    scouts = non_dominated(signs * posterior.draws(_SCOUTS, generator, noise_is_known=known))
     near = np.flatnonzero(scouts.any(0))
-    points = posterior.of(near).draws(draws, generator)
+    points = posterior.of(near).draws(draws, generator, noise_is_known=known)
     return FrontDraws(near=near, points=points, member=non_dominated(signs * points))
 
 

@@ -23,6 +23,8 @@ _ITERATIONS: Final = 20
 _UNCORRELATED: Final = 4
 _LEAST: Final = 1e-9
 _TOO_FEW: Final = 3
+# Of the noise, in a draw that takes it for larger: beyond that a logarithm is no number any more.
+_LEAST_SHOWN: Final = 1e-3
 _SHARES: Final = (np.arange(20) + 0.5) / 20
 
 
@@ -66,10 +68,19 @@ class Posterior:
             runs=self.runs[places],
         )
 
-    def draws(self, count: int, generator: np.random.Generator) -> Array:
-        """Draw true values of all configurations, ``count`` x C x 2."""
+    def draws(
+        self, count: int, generator: np.random.Generator, *, noise_is_known: bool = False
+    ) -> Array:
+        """Draw true values of all configurations, ``count`` x C x 2.
+
+        Where few runs showed the noise, it may be larger, in all configurations alike: so the draws
+        are of Student's t, unless the noise is taken to be known.
+        """
         root = np.linalg.cholesky(self.covariance)
         normal = generator.standard_normal((len(self.mean), count, 2))
+        if not noise_is_known:
+            shown = generator.chisquare(self.freedom, count) / self.freedom
+            normal /= np.sqrt(np.maximum(shown, _LEAST_SHOWN))[:, None]
         return self.mean + np.swapaxes(normal @ np.swapaxes(root, 1, 2), 0, 1)
 
     def told_by(self, runs: NDArray[np.int64]) -> Array:

@@ -13,16 +13,18 @@ if TYPE_CHECKING:
 __all__ = ["Band", "Confidence", "confidence_in"]
 
 _DRAWS: Final = 400
-# Of these the areas, which take longer.
+# Of areas, which take longer.
 _AREAS: Final = 200
 # Places along the first objective, and the shares of draws between which a band lies.
-_PLACES: Final = 80
+_PLACES: Final = 100
 _BAND: Final = (0.025, 0.975)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Band:
-    """Band of what the true values attain: a second objective beside a first one or a better one.
+    """Band of what the trials truly attain: a second objective beside a first one or a better one.
+
+    At each value of the first objective by itself it holds the best second one with 95 %.
 
     Attributes:
         first: G values of the first objective, the worst first.
@@ -87,9 +89,15 @@ def confidence_in(
     low, high = map(by_name, posterior.interval())
     chances = front_chances(posterior, np.array([each.sign for each in objectives]))
     near = np.flatnonzero(chances)
-    drawn = posterior.of(near).draws(_DRAWS, np.random.default_rng(0))
-    points = unscaled(drawn, objectives, noise=posterior.noise)
-    areas = [hypervolume(each, objectives) for each in points[:_AREAS].tolist()]
+
+    def drawn(count: int, *, noise_is_known: bool) -> "Array":
+        generator = np.random.default_rng(0)
+        points = posterior.of(near).draws(count, generator, noise_is_known=noise_is_known)
+        return unscaled(points, objectives, noise=posterior.noise)
+
+    # The mean of areas would be swayed by far draws.
+    surer = drawn(_AREAS, noise_is_known=True)
+    areas = [hypervolume(each, objectives) for each in surer.tolist()]
     return Confidence(
         values=tuple(by_name(posterior.mean)),
         intervals=tuple(
@@ -98,7 +106,7 @@ def confidence_in(
         ),
         chances=tuple(chances.tolist()),
         hypervolume=float(np.mean(areas)),
-        band=_band(points, objectives),
+        band=_band(drawn(_DRAWS, noise_is_known=False), objectives),
     )
 
 
@@ -109,7 +117,7 @@ def _band(points: "Array", objectives: Sequence[Objective]) -> Band:
     from sweeps.estimates import attained
 
     signs = np.array([each.sign for each in objectives])
-    costs = signs[0] * points[..., 0]
-    first = signs[0] * np.linspace(costs.max(), costs.min(), _PLACES)
+    # Where values lie close together, so do the places.
+    first = signs[0] * np.quantile(signs[0] * points[..., 0], np.linspace(1, 0, _PLACES))
     best, worst = attained(points, signs, first, _BAND).tolist()
     return Band(first=tuple(first.tolist()), best=tuple(best), worst=tuple(worst))

@@ -15,7 +15,8 @@ class ConfirmedFronts:
 
     On the test classes some members of a front are dominated by others. Who takes one without
     knowing that gets something between the two fronts (Feurer et al., Mind the Gap, 2022, arXiv
-    2212.04183); where the two agree, the front holds.
+    2212.04183); the closer they are, the less is lost. They are fronts of means over few seeds, and
+    allow for no noise: what a trial gains beyond it is in its pairs.
 
     Attributes:
         values: By number the objectives on the test classes, means over the seeds.

@@ -48,7 +48,7 @@ def front_document(ranked: RankedTrials) -> dict[str, Any]:
         "judged": knee is not None and is_judged(ranked, knee),
         "unproven": knee and unproven(ranked, knee),
         "undertrained": undertrained(ranked),
-        "confirmed": _confirmed_document(fronts_of_confirmed(ranked)),
+        "confirmed_fronts": _confirmed_document(fronts_of_confirmed(ranked)),
         "band": _band_document(ranked),
         "baselines": [
             {"name": b.name, "label": b.label, "fields": dict(b.fields)}

@@ -79,7 +79,7 @@ class RankedTrials:
         pairs: By number, what trials of the front are held against under fresh seeds.
         confirmed: The same of trials that were confirmed, on the test classes.
         limits: By objective, how bad a pick may be (`sweeps.results.limits`).
-        band: Where the true front runs, with 95 % confidence; None where noise is unknown.
+        band: What the trials truly attain; None where noise is unknown.
     """
 
     sweep: str

@@ -48,11 +48,15 @@ def certainty(ranked: RankedTrials) -> str | None:
             "one run a trial: this front is not told from noise, and its values are too good by "
             "luck (seeds: auto trains again where that decides)"
         )
-    return (
+    said = (
         "values are estimates ± half their 95 % interval (in brackets the mean over runs): what "
-        "the noise of seeds explains is taken back, for the best of many means is best by luck, "
-        f"too; by P(front), {ranked.expected_false:.1f} of the {len(ranked.front)} members are "
-        "expected to be truly dominated"
+        "the noise of seeds explains is taken back, for the best of many means is best by luck, too"
+    )
+    if len(ranked.front) == 1:
+        return said
+    return (
+        f"{said}; by P(front), about {ranked.expected_false:.1f} of the {len(ranked.front)} "
+        "members are truly dominated by another trial"
     )
 
 

@@ -67,9 +67,10 @@ def _trace_band(
     figure: go.Figure, places: list[float], best: list[float], worst: list[float]
 ) -> None:
     """Draw where the true front runs: one end, then the other, that fills up to it."""
-    edge = {"x": places, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    line = {"width": 0, "shape": "vh"}
+    edge = {"x": places, "mode": "lines", "line": line, "hoverinfo": "skip"}
     figure.add_trace(go.Scatter(edge | {"y": best, "showlegend": False}))
-    fill = {"fill": "tonexty", "fillcolor": "rgba(0,114,178,0.16)", "name": "front, 95 %"}
+    fill = {"fill": "tonexty", "fillcolor": "rgba(0,114,178,0.16)", "name": "attained, 95 %"}
     figure.add_trace(go.Scatter(edge | {"y": worst} | fill))
 
 

@@ -45,7 +45,8 @@ def front_png(ranked: RankedTrials) -> bytes:
             color=FRONT,
             alpha=0.16,
             linewidth=0,
-            label="front, 95 %",
+            label="attained, 95 %",
+            step="pre",
             zorder=1.5,
         )
     for mark in baseline_marks(ranked, x, y):

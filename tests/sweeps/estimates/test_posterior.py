@@ -124,10 +124,24 @@ def test_further_runs_take_away_what_they_will() -> None:
 def test_draws_have_the_posteriors_moments() -> None:
     generator = np.random.default_rng(10)
     found = posterior(*runs_of(generator.standard_normal((6, 2)), 2, generator))
-    drawn = found.draws(20_000, generator)
+    drawn = found.draws(20_000, generator, noise_is_known=True)
     assert drawn.mean(0) == pytest.approx(found.mean, abs=0.02)
     for place in range(6):
         assert np.cov(drawn[:, place].T) == pytest.approx(found.covariance[place], abs=0.02)
+
+
+@pytest.mark.parametrize("replicated", [1, 6])
+def test_draws_reach_as_far_as_the_intervals(replicated: int) -> None:
+    generator = np.random.default_rng(11)
+    values = generator.standard_normal((6 + replicated, 2))
+    found = posterior(values, np.array([*range(6), *range(replicated)]))
+    assert found.freedom == replicated
+    drawn = found.draws(20_000, generator)
+    for level in (0.5, 0.95):
+        low, high = found.interval(level)
+        within = ((drawn >= low) & (drawn <= high)).mean((0, 1))
+        assert within == pytest.approx([level, level], abs=0.015)
+    assert np.isfinite(np.exp(drawn)).all()
 
 
 @settings(max_examples=25, deadline=None)

@@ -49,7 +49,7 @@ def test_a_member_that_is_dominated_on_the_test_classes_is_on_the_pessimistic_fr
     assert low == pytest.approx(hypervolume([(0.5, 0.004), (0.8, 0.006)], PAIR))
     assert high == pytest.approx(hypervolume([(0.7, 0.003), (0.8, 0.006)], PAIR))
     assert low < high
-    assert front_document(ranked)["confirmed"] == {
+    assert front_document(ranked)["confirmed_fronts"] == {
         "optimistic": {"trials": list(fronts.optimistic), "hypervolume": high},
         "pessimistic": {"trials": list(fronts.pessimistic), "hypervolume": low},
     }
@@ -76,7 +76,7 @@ def test_values_are_those_of_the_pair_with_most_seeds() -> None:
 def test_none_of_fewer_than_two_members() -> None:
     one = (pair(0.6, 0.001),)
     assert fronts_of_confirmed(confirmed()) is None
-    assert front_document(confirmed())["confirmed"] is None
+    assert front_document(confirmed())["confirmed_fronts"] is None
     assert fronts_of_confirmed(confirmed(t0=one)) is None
     # Trial 2 was confirmed, but it is not on the front.
     assert fronts_of_confirmed(confirmed(t0=one, t2=one)) is None

@@ -48,6 +48,15 @@ def test_page_needs_no_network_and_tells_what_was_sampled(
     assert "Recall@1 (higher is better)" in data
 
 
+def test_what_is_attained_is_drawn_where_noise_is_known(
+    front: RankedTrials, tmp_path: Path
+) -> None:
+    again = [replace(each, seed=1) for each in MEASUREMENTS[:1]]
+    known = rank_trials("demo", PAIR, TRIALS, [*MEASUREMENTS, *again])
+    pages = [write_front(each, tmp_path / name)[2] for name, each in (("a", front), ("b", known))]
+    assert ["attained, 95 %" in page.read_text() for page in pages] == [False, True]
+
+
 def test_baselines_are_in_every_file(tmp_path: Path) -> None:
     held = [baseline(0, "raw <pixels>", 0.7, 0.004), baseline(1, "untouched trunk", None)]
     paths = write_front(rank_trials("demo", PAIR, TRIALS, MEASUREMENTS, held), tmp_path)

@@ -83,7 +83,7 @@ def test_noise_that_is_known_is_told() -> None:
     assert both.expected_false == pytest.approx(sum(1 - (chance or 0) for chance in chances))
     assert both.expected_false is not None
     assert 0 < both.expected_false < len(chances)
-    said = f"by P(front), {both.expected_false:.1f} of the {len(chances)} members are expected"
+    said = f"by P(front), about {both.expected_false:.1f} of the {len(chances)} members are truly"
     assert said in str(certainty(both))
     band = front_document(both)["band"]
     assert list(band) == ["recall_at_1", "opis_best", "opis_worst"]
