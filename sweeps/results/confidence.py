@@ -8,7 +8,7 @@ from objectives import Objective, hypervolume
 from sweeps.store import MeasurementRecord
 
 if TYPE_CHECKING:
-    from sweeps.estimates import Array
+    from sweeps.estimates import Array, Posterior
 
 __all__ = ["Band", "Confidence", "confidence_in"]
 
@@ -45,49 +45,53 @@ class Confidence:
         values: For each trial the estimate of each objective, by name: the mean over its runs,
             shrunk towards the other trials' by as much as the noise of seeds explains.
         intervals: For each trial the ends of each objective's 95 % interval.
-        chances: For each trial the chance that no other is truly better in both objectives.
+        searched: For each trial the estimate from the search's runs alone.
+        chances: For each trial the chance that no other is truly better in both objectives, by the
+            search's runs alone: what reports on a choice takes no part in it.
         hypervolume: Area that the true values dominate, on average over what they may be.
         band: What they attain.
     """
 
     values: tuple[Mapping[str, float], ...]
     intervals: tuple[Mapping[str, tuple[float, float]], ...]
+    searched: tuple[Mapping[str, float], ...]
     chances: tuple[float, ...]
     hypervolume: float
     band: Band
 
 
 def confidence_in(
-    final: Sequence[Sequence[MeasurementRecord]], objectives: tuple[Objective, Objective]
+    searched: Sequence[Sequence[MeasurementRecord]],
+    reported: Sequence[Sequence[MeasurementRecord]],
+    objectives: tuple[Objective, Objective],
 ) -> Confidence | None:
     """Estimate trials from what each of their runs measured at the last epoch.
 
     Args:
-        final: For each trial its measurements, one for each seed, each with both objectives.
+        searched: For each trial what the search's runs measured, one for each seed, each with both
+            objectives.
+        reported: Likewise what the runs measured that report on it; there may be none.
         objectives: The two.
 
     Returns:
         The estimates; None where no trial has two runs, so that nothing tells how noisy they are.
     """
-    if all(len(held) < 2 for held in final):
+    if all(len(held) < 2 for held in searched):
         return None
     # Imported here: a sweep of single runs is looked at without them.
     import numpy as np
 
-    from sweeps.estimates import front_chances, posterior_of, scaled, unscaled
+    from sweeps.estimates import front_chances, unscaled
 
-    names = [objective.name for objective in objectives]
-    values = np.array([[m.metrics[name] for name in names] for held in final for m in held])
-    owners = np.repeat(np.arange(len(final)), [len(held) for held in final])
-    posterior = posterior_of(scaled(values, objectives), owners)
-    assert posterior is not None
+    def by_name(points: "Array", noise: "Array") -> list[dict[str, float]]:
+        shown = unscaled(points, objectives, noise=noise).tolist()
+        return [{o.name: v for o, v in zip(objectives, row, strict=True)} for row in shown]
 
-    def by_name(points: "Array") -> list[dict[str, float]]:
-        shown = unscaled(points, objectives, noise=posterior.noise)
-        return [dict(zip(names, row, strict=True)) for row in shown.tolist()]
-
-    low, high = map(by_name, posterior.interval())
-    chances = front_chances(posterior, np.array([each.sign for each in objectives]))
+    first = _posterior(searched, objectives)
+    both = [(*one, *other) for one, other in zip(searched, reported, strict=True)]
+    posterior = _posterior(both, objectives) if any(reported) else first
+    low, high = (by_name(end, posterior.noise) for end in posterior.interval())
+    chances = front_chances(first, np.array([each.sign for each in objectives]))
     near = np.flatnonzero(chances)
 
     def drawn(count: int, *, noise_is_known: bool) -> "Array":
@@ -99,15 +103,30 @@ def confidence_in(
     surer = drawn(_AREAS, noise_is_known=True)
     areas = [hypervolume(each, objectives) for each in surer.tolist()]
     return Confidence(
-        values=tuple(by_name(posterior.mean)),
+        values=tuple(by_name(posterior.mean, posterior.noise)),
         intervals=tuple(
-            {name: (one[name], other[name]) for name in names}
+            {name: (one[name], other[name]) for name in one}
             for one, other in zip(low, high, strict=True)
         ),
+        searched=tuple(by_name(first.mean, first.noise)),
         chances=tuple(chances.tolist()),
         hypervolume=float(np.mean(areas)),
         band=_band(drawn(_DRAWS, noise_is_known=False), objectives),
     )
+
+
+def _posterior(
+    held: Sequence[Sequence[MeasurementRecord]], objectives: Sequence[Objective]
+) -> "Posterior":
+    import numpy as np
+
+    from sweeps.estimates import posterior_of, scaled
+
+    values = np.array([[m.metrics[o.name] for o in objectives] for runs in held for m in runs])
+    owners = np.repeat(np.arange(len(held)), [len(runs) for runs in held])
+    posterior = posterior_of(scaled(values, objectives), owners)
+    assert posterior is not None
+    return posterior
 
 
 def _band(points: "Array", objectives: Sequence[Objective]) -> Band:

@@ -62,13 +62,13 @@ def pick_trial(
         return next(trial for trial in kept if trial.number == number)
     objective = next(o for o in ranked.objectives if pick in (o.aspect, o.name))
     # On a front the best of one objective is one trial, or several equal ones.
-    return min(kept, key=lambda trial: objective.sign * trial.values[objective.name])
+    return min(kept, key=lambda trial: objective.sign * trial.searched[objective.name])
 
 
 def _kept(ranked: RankedTrials, limits: Mapping[str, float]) -> list[RankedTrial]:
     """Return the members of the front that keep the limits."""
     held = {**ranked.limits, **limits}
-    kept = [trial for trial in ranked.front if keeps(trial.values, ranked.objectives, held)]
+    kept = [trial for trial in ranked.front if keeps(trial.searched, ranked.objectives, held)]
     if kept:
         return kept
     bounds = [

@@ -14,7 +14,12 @@ from objectives import (
     knee,
 )
 from sweeps.results.confidence import Band, Confidence, confidence_in
-from sweeps.results.final_values import SPLIT, final_measurements, finished_trials
+from sweeps.results.final_values import (
+    SPLIT,
+    final_measurements,
+    finished_trials,
+    mean_metrics,
+)
 from sweeps.results.limits import default_limits, keeps
 from sweeps.results.pairs import Pair, pairs_of
 from sweeps.spec import Workload, workload_of
@@ -40,13 +45,15 @@ class RankedTrial:
         hypervolume_contribution: Area that this trial alone dominates.
         values: All its metrics on the validation split, the means over its runs; of the objectives
             the estimates, where any trial of the sweep has two runs.
+        searched: Of the objectives the same from the search's runs alone, which it is ranked and
+            picked by: those that report on what was chosen choose nothing.
         sampled: What the search space chose.
         config: Its whole configuration.
         means: Of the objectives the plain means over its runs.
         intervals: Of the objectives the ends of the 95 % intervals of the estimates; none where
             noise is unknown.
         chance: The chance that it is truly on the front; None where noise is unknown.
-        runs: Number of its training runs, each under a seed of its own.
+        seeds: Of its training runs: those that chose it, then those that report on it.
     """
 
     number: int
@@ -54,13 +61,19 @@ class RankedTrial:
     rank: int
     hypervolume_contribution: float
     values: Mapping[str, float]
+    searched: Mapping[str, float]
     sampled: Mapping[str, Any]
     config: Mapping[str, Any]
     means: Mapping[str, float] = field(default_factory=dict)
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     chance: float | None = None
-    runs: int = 1
+    seeds: tuple[int, ...] = ()
     default: bool = False
+
+    @property
+    def runs(self) -> int:
+        """Number of its training runs."""
+        return len(self.seeds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,16 +157,18 @@ def rank_trials(
     """
     trials, measurements = tuple(trials), tuple(measurements)
     rule = workload.rules.control if workload else None
-    finished = finished_trials(objectives, trials, measurements)
+    finished = [trial for trial, _ in finished_trials(objectives, trials, measurements)]
     final = final_measurements(measurements)
-    held = [final[trial.number] for trial, _ in finished]
-    confidence = confidence_in(held, objectives)
+    searched = [final[trial.number] for trial in finished]
+    reported = _reported(finished, measurements)
+    confidence = confidence_in(searched, reported, objectives)
+    held = [(*one, *other) for one, other in zip(searched, reported, strict=True)]
     ranked = [
         replace(each, default=rule is not None and rule.is_default(each.config))
-        for each in _ranked(finished, [len(runs) for runs in held], objectives, confidence)
+        for each in _ranked(finished, held, objectives, confidence)
     ]
     first = objectives[0]
-    limits = default_limits(objectives, [each.values for each in ranked if each.control])
+    limits = default_limits(objectives, [each.searched for each in ranked if each.control])
     pairs_in = partial(
         pairs_of,
         trials,
@@ -175,34 +190,51 @@ def rank_trials(
     )
 
 
+def _reported(
+    finished: Sequence[TrialRecord], measurements: Iterable[MeasurementRecord]
+) -> list[tuple[MeasurementRecord, ...]]:
+    """Return for each finished trial what the runs measured that report on it, if they ended."""
+    final = final_measurements(measurements, purpose=Purpose.REPORT)
+    return [
+        tuple(m for m in final.get(trial.number, ()) if trial.last_epoch in (None, m.epoch))
+        for trial in finished
+    ]
+
+
 def _ranked(
-    finished: Sequence[tuple[TrialRecord, Mapping[str, float]]],
-    runs: Sequence[int],
+    finished: Sequence[TrialRecord],
+    held: Sequence[Sequence[MeasurementRecord]],
     objectives: tuple[Objective, Objective],
     confidence: Confidence | None,
 ) -> list[RankedTrial]:
-    """Return finished trials among each other, in their order."""
-    means = [{each.name: values[each.name] for each in objectives} for _, values in finished]
+    """Return finished trials among each other, in their order, from what their runs measured."""
+    measured = [mean_metrics(runs) for runs in held]
+    means = [{each.name: values[each.name] for each in objectives} for values in measured]
     values = confidence.values if confidence else means
+    searched = confidence.searched if confidence else means
     chances = confidence.chances if confidence else None
-    points = [[value[each.name] for each in objectives] for value in values]
-    ranks = _ranks(points, objectives, chances)
-    contributions = hypervolume_contributions(points, objectives)
+
+    def points(of: Sequence[Mapping[str, float]]) -> list[list[float]]:
+        return [[value[each.name] for each in objectives] for value in of]
+
+    ranks = _ranks(points(searched), objectives, chances)
+    contributions = hypervolume_contributions(points(values), objectives)
     return [
         RankedTrial(
             number=trial.number,
             control=trial.control,
             rank=ranks[place],
             hypervolume_contribution=contributions[place],
-            values={**measured, **values[place]},
+            values={**measured[place], **values[place]},
+            searched=searched[place],
             sampled=trial.sampled,
             config=trial.config,
             means=means[place],
             intervals=confidence.intervals[place] if confidence else {},
             chance=chances[place] if chances else None,
-            runs=runs[place],
+            seeds=tuple(each.seed for each in held[place]),
         )
-        for place, (trial, measured) in enumerate(finished)
+        for place, trial in enumerate(finished)
     ]
 
 
@@ -217,10 +249,10 @@ def knee_of(
     limits: Mapping[str, float],
 ) -> int | None:
     """Return the number of the best compromise among the trials that keep the limits, or None."""
-    kept = [trial for trial in front if keeps(trial.values, objectives, limits)]
+    kept = [trial for trial in front if keeps(trial.searched, objectives, limits)]
     if not kept:
         return None
-    points = [[trial.values[each.name] for each in objectives] for trial in kept]
+    points = [[trial.searched[each.name] for each in objectives] for trial in kept]
     return kept[knee(points, objectives)].number
 
 

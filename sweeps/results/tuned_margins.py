@@ -96,7 +96,7 @@ def margins_of(
         metrics=dict(chosen.values),
         split=SPLIT,
         epoch=held[0].epoch,
-        seeds=tuple(measurement.seed for measurement in held),
+        seeds=chosen.seeds,
         intervals=dict(chosen.intervals),
         references=_references(ranked.pairs.get(chosen.number, ()), SPLIT),
         confirmed=_references(ranked.confirmed.get(chosen.number, ()), "test"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from objectives import Objective
+from objectives import Objective, front_ranks
 from sweeps.results.final_values import SPLIT
 from sweeps.results.plots.style import CONTROL, FRONT, MUTED
 from sweeps.results.ranking import RankedTrial, RankedTrials
@@ -185,7 +185,10 @@ def staircase(ranked: RankedTrials, x: Axis, y: Axis) -> tuple[list[float], list
 
     Between two neighbours it turns at the corner that both still dominate.
     """
-    points = sorted((x.place(trial), y.place(trial)) for trial in ranked.front)
+    places = [(x.place(trial), y.place(trial)) for trial in ranked.front]
+    # A likely member may be estimated to lie behind another one.
+    ranks = front_ranks(places, ranked.objectives)
+    points = sorted(place for place, rank in zip(places, ranks, strict=True) if rank == 0)
     if not points:
         return [], []
     if x.objective.direction == "minimize":

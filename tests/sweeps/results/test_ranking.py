@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from sweeps.results import RankedTrials, rank_trials
-from sweeps.store import TrialState
+from sweeps.store import MeasurementRecord, Purpose, TrialState
 
 from .records import MEASUREMENTS, PAIR, TRIALS, measured, trial
 
@@ -59,3 +59,31 @@ def test_value_is_that_of_the_highest_validation_epoch_as_mean_over_seeds() -> N
         assert row.means == pytest.approx({"recall_at_1": 0.6, "opis": 0.02})
         assert row.values["extra"] == 7.0
         assert row.runs == 2
+
+
+def test_what_reports_on_a_choice_takes_no_part_in_it() -> None:
+    again = [replace(each, seed=1, metrics=_moved(each, 0.01)) for each in MEASUREMENTS]
+    chosen = rank_trials("demo", PAIR, TRIALS, [*MEASUREMENTS, *again])
+    # The knee does much worse under fresh seeds than in the search.
+    knee = next(each for each in MEASUREMENTS if each.number == chosen.knee)
+    reports = [
+        replace(knee, seed=100 + k, purpose=Purpose.REPORT, metrics=_moved(knee, -0.3))
+        for k in range(2)
+    ]
+    told = rank_trials("demo", PAIR, TRIALS, [*MEASUREMENTS, *again, *reports])
+    assert told.knee == chosen.knee
+    before, after = ({row.number: row for row in each.trials} for each in (chosen, told))
+    for number, row in after.items():
+        assert (row.rank, row.chance) == (before[number].rank, before[number].chance)
+        assert row.searched == before[number].searched
+    said = after[knee.number]
+    assert said.seeds == (0, 1, 100, 101)
+    assert said.values["recall_at_1"] < before[knee.number].values["recall_at_1"] - 0.05
+    assert before[knee.number].values["recall_at_1"] == said.searched["recall_at_1"]
+    low, high = said.intervals["recall_at_1"]
+    assert low < said.values["recall_at_1"] < high
+
+
+def _moved(measurement: MeasurementRecord, by: float) -> dict[str, float]:
+    recall = measurement.metrics["recall_at_1"] + by
+    return {**measurement.metrics, "recall_at_1": recall}
