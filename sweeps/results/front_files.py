@@ -57,7 +57,8 @@ def front_document(ranked: RankedTrials) -> dict[str, Any]:
         ],
         "trials": [
             {column: getattr(trial, column) for column in _COLUMNS}
-            | {"values": dict(trial.values), "means": dict(trial.means)}
+            | {"values": dict(trial.values), "searched": dict(trial.searched)}
+            | {"means": dict(trial.means), "seeds": list(trial.seeds)}
             | {"intervals": {name: list(ends) for name, ends in trial.intervals.items()}}
             | {"sampled": dict(trial.sampled)}
             | {"config": dict(trial.config)}
