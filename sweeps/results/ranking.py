@@ -118,8 +118,8 @@ class RankedTrials:
 
     @property
     def told_from_noise(self) -> bool:
-        """Whether any trial has two runs: without, a front is a ranking of luck as well."""
-        return any(trial.runs > 1 for trial in self.trials)
+        """Whether the search tried any trial twice: else a front is a ranking of luck as well."""
+        return any(trial.chance is not None for trial in self.trials)
 
     @property
     def expected_false(self) -> float | None:
@@ -128,7 +128,7 @@ class RankedTrials:
         None where noise is unknown.
         """
         chances = [trial.chance for trial in self.front if trial.chance is not None]
-        return len(chances) - sum(chances) if self.told_from_noise else None
+        return sum(1 - chance for chance in chances) if chances else None
 
     @property
     def controls(self) -> tuple[RankedTrial, ...]:
