@@ -24,6 +24,7 @@ from benchmarks import (
     gpu,
     listing,
     noise_floor,
+    retrained,
     scoring,
     seed_noise,
     short_runs,
@@ -324,3 +325,33 @@ def test_what_a_knee_keeps() -> None:
     ]
     assert str(control[0]).endswith("difference -0.01 unknown")
     assert str(control[1]).endswith("difference +0.001 [+0.1, +0.2]")
+
+
+@pytest.mark.parametrize(
+    ("fresh", "error", "holds", "agrees"),
+    [
+        (0.53, 0.0, True, True),
+        (0.56, 0.0, False, False),
+        (0.56, 0.01, False, False),
+        (0.56, 0.02, False, True),
+        (0.45, 0.02, False, True),
+        (0.38, 0.02, False, False),
+    ],
+)
+def test_a_claim_is_held_against_fresh_seeds(
+    fresh: float, error: float, holds: bool, agrees: bool
+) -> None:
+    claim = retrained.Claim(
+        sweep=0,
+        number=1,
+        knee=False,
+        objective="recall_at_1",
+        claimed=0.5,
+        low=0.46,
+        high=0.55,
+        fresh=fresh,
+        error=error,
+        too_good=0.0,
+        searched=0.0,
+    )
+    assert (claim.holds, claim.agrees) == (holds, agrees)
