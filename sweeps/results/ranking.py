@@ -25,11 +25,11 @@ from sweeps.results.pairs import Pair, pairs_of
 from sweeps.spec import Workload, workload_of
 from sweeps.store import BaselineRecord, MeasurementRecord, Purpose, Store, TrialRecord
 
-__all__ = ["RankedTrial", "RankedTrials", "knee_of", "rank_trials", "ranked_trials"]
+__all__ = ["LIKELY", "RankedTrial", "RankedTrials", "knee_of", "rank_trials", "ranked_trials"]
 
 
 # A member is rather on the front than not.
-_LIKELY: Final = 0.5
+LIKELY: Final = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,7 +265,7 @@ def _ranks(
     if chances is None:
         return front_ranks(points, objectives)
     # Where many are alike, none need be likely; the likeliest then stands for them.
-    bar = min(_LIKELY, max(chances))
+    bar = min(LIKELY, max(chances))
     others = [place for place, chance in enumerate(chances) if chance < bar]
     ranks = [0] * len(points)
     behind = front_ranks([points[place] for place in others], objectives)

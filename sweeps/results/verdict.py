@@ -1,7 +1,7 @@
 """Verdicts on a sweep: whether its trials beat what needs no training, and how sure they are."""
 
 from objectives import Objective
-from sweeps.results.ranking import RankedTrials
+from sweeps.results.ranking import LIKELY, RankedTrials
 from sweeps.store import BaselineRecord
 
 __all__ = ["accuracy_of", "certainty", "undertrained"]
@@ -52,7 +52,13 @@ def certainty(ranked: RankedTrials) -> str | None:
         "values are estimates ± half their 95 % interval (in brackets the mean over runs): what "
         "the noise of seeds explains is taken back, for the best of many means is best by luck, too"
     )
-    if len(ranked.front) == 1:
+    chances = [trial.chance for trial in ranked.front if trial.chance is not None]
+    if max(chances) < LIKELY:
+        return (
+            f"{said}; no trial is rather on the front than not: the likeliest stands for those "
+            "that noise does not tell from it (more budget.replicates would)"
+        )
+    if len(chances) == 1:
         return said
     return (
         f"{said}; by P(front), about {ranked.expected_false:.1f} of the {len(ranked.front)} "

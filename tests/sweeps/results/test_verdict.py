@@ -13,7 +13,7 @@ from sweeps.results import (
 )
 from sweeps.store import BaselineRecord
 
-from .records import MEASUREMENTS, PAIR, START, TRIALS, baseline, measured
+from .records import MEASUREMENTS, PAIR, START, TRIALS, baseline, measured, trial
 
 # Of a second run of each trial.
 _VALUES = [(0.62, 0.0012), (0.78, 0.0021), (0.77, 0.0027), (0.83, 0.012)]
@@ -90,3 +90,18 @@ def test_noise_that_is_known_is_told() -> None:
     assert len({len(values) for values in band.values()}) == 1
     assert band["opis_worst"][-1] is None
     assert front_document(single)["band"] is None
+
+
+def test_where_no_trial_is_likely_the_likeliest_stands_for_the_others() -> None:
+    alike = [trial(number) for number in range(12)]
+    # Every difference between them is noise.
+    runs = [
+        measured(number, 0.8 + (-1) ** (number + seed) * 0.02, 0.004 + seed * 0.001, seed=seed)
+        for number in range(12)
+        for seed in (0, 1)
+    ]
+    made = rank_trials("demo", PAIR, alike, runs)
+    [member] = made.front
+    assert member.chance is not None
+    assert member.chance < 0.5
+    assert "no trial is rather on the front than not: the likeliest stands" in str(certainty(made))
