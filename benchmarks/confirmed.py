@@ -7,7 +7,6 @@ intervals, and in how many of the sweeps the knee keeps what it promises.
 """
 
 import argparse
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import Final
 
+from benchmarks.results import write_figures
 from sweeps import Home, SweepSpec, confirm_sweep, load_spec, run_sweep
 from sweeps.results import KNEE
 
@@ -135,7 +135,7 @@ def main() -> None:
         print(f"{name}: {value}")
     if given.json is not None:
         document = {"figures": figures, "confirmed": [asdict(each) for each in found]}
-        given.json.write_text(json.dumps(document, indent=2) + "\n")
+        write_figures(given.json, "Knees on the test classes", document)
 
 
 if __name__ == "__main__":

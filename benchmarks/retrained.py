@@ -24,11 +24,12 @@ from typing import Any, Final
 
 import torch
 
+from benchmarks.results import write_figures
 from objectives import Calibration
 from sweeps import Home, RankedTrial, SweepSpec, load_spec, open_store, ranked_trials, run_sweep
 from trainer import DataConfig, SplitDataset, TrainingRun, TrialConfig, load_data
 
-__all__ = ["Claim", "main"]
+__all__ = ["Claim", "data_of", "main"]
 
 _DEMO: Final = Path(__file__).parents[1] / "examples" / "demo.yaml"
 # Standard errors of a fresh mean on either side of it, with 95 %.
@@ -141,7 +142,7 @@ def _trained(task: tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]
     torch.set_num_threads(1)
     run = TrainingRun(
         TrialConfig.model_validate(config),
-        _data(json.dumps(data)),
+        data_of(json.dumps(data)),
         device=torch.device("cpu"),
         calibration=Calibration(**scoring),
     )
@@ -152,7 +153,8 @@ def _trained(task: tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]
 
 
 @lru_cache(maxsize=1)
-def _data(section: str) -> SplitDataset:
+def data_of(section: str) -> SplitDataset:
+    """Load the data of a spec's section, as JSON, once in a process."""
     return load_data(DataConfig.model_validate(json.loads(section)))
 
 
@@ -191,7 +193,7 @@ def main() -> None:
         print(f"{name}: {value:.3g}")
     if given.json is not None:
         document = {"figures": figures, "claims": [asdict(claim) for claim in found]}
-        given.json.write_text(json.dumps(document, indent=2) + "\n")
+        write_figures(given.json, "Fronts trained again", document)
 
 
 if __name__ == "__main__":

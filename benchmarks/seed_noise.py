@@ -18,7 +18,6 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Final
@@ -31,10 +30,11 @@ from timm.utils import ModelEmaV3
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from benchmarks.results import write_figures
+from benchmarks.retrained import data_of
 from objectives import Calibration, Objective
 from sweeps import SweepSpec, load_spec
 from sweeps.estimates import Array, scaled
-from trainer import DataConfig, SplitDataset, TrainingRun, TrialConfig, load_data
+from trainer import SplitDataset, TrainingRun, TrialConfig
 
 __all__ = ["Way", "main"]
 
@@ -82,7 +82,7 @@ def _measured(task: tuple[str, Mapping[str, Any], str]) -> tuple[dict[str, Any],
     """Train one run; return by name of the way its metrics, and the seconds that it takes."""
     split, config, section = task
     torch.set_num_threads(1)
-    data = _data(section)
+    data = data_of(section)
     trial = TrialConfig.model_validate(config)
     run = TrainingRun(
         trial,
@@ -119,11 +119,6 @@ def _measured(task: tuple[str, Mapping[str, Any], str]) -> tuple[dict[str, Any],
         metrics[name], taken[name] = run.score("validation"), seconds + averaging[decay]
     run.embedder.load_state_dict(last)
     return metrics, taken
-
-
-@lru_cache(maxsize=1)
-def _data(section: str) -> SplitDataset:
-    return load_data(DataConfig.model_validate(json.loads(section)))
 
 
 def _folded(data: SplitDataset, seed: int) -> SplitDataset:
