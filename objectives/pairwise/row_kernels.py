@@ -56,6 +56,7 @@ def for_whole_rows(
     width = tile.shape[1]
     values, bins = np.empty(width, np.float32), np.empty(width, np.int32)
     keys, table = np.empty((3, width), np.int32), np.empty(_SETS, np.int32)
+    harmonic = _harmonic_numbers(width)
     floor, low, scale, count = binning
     first, precision, exact, first_row, first_column, tolerance = ranking
     start, end = own
@@ -77,8 +78,17 @@ def for_whole_rows(
             query = exact[first_row + row]
             others = exact[first_column : first_column + width]
             first[row], precision[row] = _rank(
-                line, start, end, of_class, query, others, tolerance, keys, table
+                line, start, end, of_class, query, others, tolerance, keys, table, harmonic
             )
+
+
+@compiled
+def _harmonic_numbers(count: int) -> Any:
+    """Return the sums of 1 / k up to each of 0 ... count."""
+    sums = np.zeros(count + 1)
+    for k in range(1, count + 1):
+        sums[k] = sums[k - 1] + 1 / k
+    return sums
 
 
 @compiled
@@ -102,6 +112,7 @@ def _rank(
     tolerance: float,
     keys: Any,
     table: Any,
+    harmonic: Any,
 ) -> Any:
     """Return the first rank and MAP@R of a query with so many positives."""
     everyone, picked, spare = keys
@@ -117,7 +128,7 @@ def _rank(
         picked[size] = everyone[column]
         size += (everyone[column] >= least) & (everyone[column] <= nearest_negative)
     _sort(picked[:size], least, nearest_negative, spare, table)
-    ranks = _average(picked[:size], above, count, tolerance)
+    ranks = _average(picked[:size], above, count, tolerance, harmonic)
     first, nearest, farther, farthest, is_close = ranks
     if is_close:
         bound = np.float32((farthest >> 1) * _STEP - _OFFSET - tolerance)
@@ -188,7 +199,7 @@ def _accumulate(table: Any) -> None:
 
 
 @compiled
-def _average(keys: Any, above: int, count: int, tolerance: float) -> Any:
+def _average(keys: Any, above: int, count: int, tolerance: float, harmonic: Any) -> Any:
     """Sum precisions at the ranks of positives, from keys in order and those above them.
 
     Returns:
@@ -212,12 +223,22 @@ def _average(keys: Any, above: int, count: int, tolerance: float) -> Any:
             least = keys[place]
             is_close |= negative - least <= window
         place -= 1
+    # Behind so many negatives precision is 1 - negatives / rank: a sum up to the next negative.
+    before = rank
     for k in range(place, max(place - (count - rank), -1), -1):
         rank += 1
-        is_positive = 1 - (keys[k] & 1)
-        order += is_positive
-        others += is_positive * order / rank
+        if keys[k] & 1:
+            others += _precisions(order, before, rank - 1, harmonic)
+            order += rank - 1 - before
+            before = rank
+    others += _precisions(order, before, rank, harmonic)
     return first if order else rank + 1, nearest, others, least, is_close
+
+
+@compiled
+def _precisions(order: int, before: int, last: int, harmonic: Any) -> Any:
+    """Sum the precisions at ranks after one and up to another, all of positives."""
+    return last - before - (before - order) * (harmonic[last] - harmonic[before])
 
 
 @compiled

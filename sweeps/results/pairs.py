@@ -72,7 +72,7 @@ def pairs_of(
 
     Args:
         trials: Of a sweep.
-        measurements: Of these trials.
+        measurements: Of these trials; all that were scored on the split tell of the noise.
         rule: What trials are held against; None: nothing.
         objectives: What may be compared.
         purpose: Of the runs that count.
@@ -81,15 +81,16 @@ def pairs_of(
     if rule is None:
         return {}
     ends = {trial.number: trial.last_epoch for trial in trials}
-    ended = (m for m in measurements if ends.get(m.number) in (None, m.epoch))
+    ended = [m for m in measurements if ends.get(m.number) in (None, m.epoch)]
     final = final_measurements(ended, purpose=purpose, split=split)
     runs = {number: {each.seed: each for each in held} for number, held in final.items()}
     configs = {trial.number: trial.config for trial in trials if trial.number in runs}
     held = list(_held(configs, runs, rule))
+    every = final_measurements(ended, purpose=None, split=split) if held else {}
     differences: list[dict[str, Difference]] = [{} for _ in held]
     for objective in objectives if held else ():
         places = [place for place, pair in enumerate(held) if _have(pair, runs, objective)]
-        found = _differences([held[place] for place in places], runs, objective)
+        found = _differences([held[place] for place in places], runs, every, objective)
         for place, difference in zip(places, found, strict=True):
             differences[place][objective.name] = difference
     pairs: dict[int, tuple[Pair, ...]] = {}
@@ -129,7 +130,10 @@ def _have(pair: _Held, runs: _Runs, objective: Objective) -> bool:
 
 
 def _differences(
-    held: Sequence[_Held], runs: _Runs, objective: Objective
+    held: Sequence[_Held],
+    runs: _Runs,
+    every: Mapping[int, Sequence[MeasurementRecord]],
+    objective: Objective,
 ) -> Sequence["Difference"]:
     # Imported here: a sweep without pairs is looked at without them.
     from sweeps.estimates import paired_differences
@@ -140,4 +144,8 @@ def _differences(
         for pair in pairs
         for number in pair
     }
-    return paired_differences(values, pairs, objective)
+    noisy = {
+        number: {m.seed: m.metrics[objective.name] for m in of if objective.name in m.metrics}
+        for number, of in every.items()
+    }
+    return paired_differences(values, pairs, objective, runs=noisy)
