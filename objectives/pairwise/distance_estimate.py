@@ -16,6 +16,8 @@ __all__ = ["DistanceEstimate"]
 _FEWEST: Final = 2048
 _MOST: Final = 8192
 _SHARE: Final = 20
+# Negatives of a sample drawn, on average, that make an estimate sure: as of two classes.
+_ENOUGH: Final = _FEWEST // 2
 # Kept on both sides of the bins, for distances that are all the same.
 _ROOM: Final = 1e-5
 
@@ -32,6 +34,10 @@ class DistanceEstimate:
         rows = _drawn(0, samples.rows, unit.device)
         columns = rows if samples.is_square else _drawn(samples.rows, len(unit), unit.device)
         values = (unit[rows] @ unit[columns].T)[samples.compared(rows, columns)]
+        drawn, sides = (len(rows), 2) if samples.is_square else (len(rows) + len(columns), 1)
+        negatives = sides * len(values) / max(len(rows), len(columns), 1)
+        is_sure = drawn == len(unit) or negatives >= _ENOUGH
+        self._doubt = 1.0 if is_sure else math.sqrt(_ENOUGH / max(negatives, 1.0))
         on_cpu = values.device.type == "cpu"  # where numpy sorts ten times as fast as torch
         self._ascending = np.sort(values.numpy()) if on_cpu else values.sort().values
 
@@ -52,9 +58,11 @@ class DistanceEstimate:
         Args:
             far_low: The smaller FAR.
             far_high: The greater FAR, or the same.
-            slack: How far off the estimated FARs may be, a factor above 1.
+            slack: How far off the estimated FARs may be, a factor above 1; more where most samples
+                are of one class, so that few have many negatives.
             count: Number of bins.
         """
+        slack *= self._doubt
         few = 4 * math.sqrt(len(self)) / len(self)
         lower = far_low / slack - few * math.sqrt(far_low)
         upper = far_high * slack + few * math.sqrt(far_high)

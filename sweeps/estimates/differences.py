@@ -91,9 +91,7 @@ def _mean_difference(one: Mapping[int, float], other: Mapping[int, float]) -> tu
     return float(np.mean(apart)), len(apart)
 
 
-def _noise(
-    values: Mapping[int, Mapping[int, float]], objective: Objective
-) -> tuple[float, int]:
+def _noise(values: Mapping[int, Mapping[int, float]], objective: Objective) -> tuple[float, int]:
     """Return the variance of what trials and seeds do not explain, on the scale, and its freedom.
 
     Trials are taken out by their means first, so that thousands of them cost no more than the seeds

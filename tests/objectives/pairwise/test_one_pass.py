@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from objectives import Calibration, Score, distance_at_far, score_embeddings
-from objectives.pairwise import far_search, one_pass, pair_counts
+from objectives.pairwise import distance_estimate, far_search, one_pass, pair_counts
 from objectives.pairwise.cpu_backend import CpuBackend
 from objectives.pairwise.distance_estimate import DistanceEstimate
 from objectives.pairwise.torch_backend import TorchBackend
@@ -262,6 +262,28 @@ def test_a_sample_that_misleads_costs_another_pass(
     for distance, far in ((got.d_min, 0.01), (got.d_max, 0.1), (got.operating_threshold, 0.05)):
         _reaches(distance, far, embeddings, labels, step=1e-3)
     assert len(got.thresholds.unique()) == 101
+
+
+@pytest.mark.parametrize(("enough", "expected"), [(0, 2), (1024, 1)])
+def test_few_samples_outside_one_class_cost_no_other_pass(
+    enough: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nine in ten are of one class, and classes differ in width: few tell the negatives' distances.
+    generator = torch.Generator().manual_seed(2)
+    labels = torch.cat([torch.zeros(4_500), 1 + torch.arange(500) // 2]).long()
+    centres = torch.randn(251, 512, generator=generator)
+    widths = 0.3 + 0.4 * torch.rand(251, 1, generator=generator)
+    noise = torch.randn(5_000, 512, generator=generator)
+    monkeypatch.setattr(distance_estimate, "_ENOUGH", enough)
+    passes = []
+
+    def count(*given: Any) -> pair_counts.PairCounts:
+        passes.append(1)
+        return pair_counts.count_pairs(*given)
+
+    monkeypatch.setattr(far_search, "count_pairs", count)
+    score_embeddings(centres[labels] + widths[labels] * noise, labels)
+    assert len(passes) == expected
 
 
 @pytest.mark.usefixtures("_way")
