@@ -115,12 +115,13 @@ def _rank(
         above += everyone[column] > nearest_negative
     if above == count:
         return 1, 1.0
+    # Fewer positives are nearer than any negative, so the least is no farther than that.
     least = _key_at_rank(everyone, max(count, DEEPEST), table)
     size, span = 0, np.uint32(nearest_negative - least)
     for column in range(len(line)):
         key = everyone[column]
         picked[size] = key
-        size += np.uint32(key - least) <= span
+        size += int(np.uint32(key - least) <= span)
     _sort(picked[:size], least, nearest_negative, spare, table)
     ranks = _average(picked[:size], above, count, tolerance, inverse)
     first, nearest, farther, farthest, is_close = ranks
