@@ -24,7 +24,7 @@ from sweeps.home import Home
 from sweeps.results import RankedTrials, pick_trial, picks, ranked_trials, write_front
 from sweeps.search import Confirmations, Suggestion
 from sweeps.spec import SweepSpec
-from sweeps.store import Purpose, Store, SweepRecord, SweepState, TrialState
+from sweeps.store import Purpose, Store, SweepRecord, SweepState, TrialState, redacted
 from sweeps.tracking import check_tracking_uri
 from trainer import input_error
 
@@ -129,7 +129,7 @@ def confirm_sweep(
         ranked = ranked_trials(store, name)
         write_front(ranked, home.sweep(name))
     return ConfirmedSweep(
-        ranked=ranked, numbers=numbers, mirror_error=str(error) if error else None
+        ranked=ranked, numbers=numbers, mirror_error=redacted(str(error)) if error else None
     )
 
 

@@ -1,19 +1,17 @@
 """Recorder of Ray's events in the store."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from ray import cloudpickle, tune
+from ray import tune
 
 from sweeps.execution.callback import SweepCallback
+from sweeps.execution.last_words import last_words_in
 from sweeps.spec import Workload
 from sweeps.store import Purpose, Store, TrialState
 
 __all__ = ["Recorder"]
-
-_LONGEST_REASON: Final = 500
 
 
 class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
@@ -101,22 +99,6 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
 
 def _reason(trial: Any) -> str:
     """Return one line on what went wrong in the actor; the rest of it is its stack."""
-    return _last_words(trial)[:_LONGEST_REASON]
-
-
-def _last_words(trial: Any) -> str:
-    # Not Ray's get_pickled_error: it looks where the file is uploaded to later.
-    path = trial.pickled_error_file
-    if path is None:
-        return "the actor died"
-    error = cloudpickle.loads(Path(path).read_bytes())
-    cause = getattr(error, "cause", None)
-    if cause is None:
-        text = str(error).strip()
-        if "raised in its creation task" in text:
-            return text.splitlines()[-1].strip()
-        # Ray puts identifiers before it, and a list of common causes after.
-        said = " ".join(text.split())
-        why = re.search(r"dead because (.*?)(?: Some common causes|$)", said)
-        return f"the actor died: {why[1] if why else said}"
-    return f"{type(cause).__name__}: {str(cause).strip().partition(chr(10))[0]}"
+    # Its text, and not the error itself, which to load is to run what lies in a shared folder.
+    written = trial.error_file
+    return last_words_in(Path(written).read_text("utf-8", "replace") if written else "")

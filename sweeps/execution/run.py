@@ -25,7 +25,7 @@ from sweeps.home import Home
 from sweeps.results import RankedTrials, picked_first, ranked_trials, write_front
 from sweeps.search import study_of
 from sweeps.spec import SweepSpec
-from sweeps.store import Store, SweepState
+from sweeps.store import Store, SweepState, redacted
 from sweeps.tracking import check_tracking_uri
 
 __all__ = ["FinishedSweep", "run_sweep"]
@@ -104,7 +104,7 @@ def run_sweep(
         return FinishedSweep(
             ranked=ranked,
             files=write_front(ranked, home.sweep(spec.name)),
-            mirror_error=str(error) if error else None,
+            mirror_error=redacted(str(error)) if error else None,
         )
 
 

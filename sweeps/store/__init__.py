@@ -11,6 +11,7 @@ from sweeps.store.records import (
     TrialRecord,
     TrialState,
 )
+from sweeps.store.redaction import redacted
 from sweeps.store.store import Store, open_store
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "TrialRecord",
     "TrialState",
     "open_store",
+    "redacted",
 ]

@@ -1,6 +1,5 @@
 """Database of the store, opened from a URL, whatever may be wrong with the URL."""
 
-import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from objectives import InputError
+from sweeps.store.redaction import redacted
 from sweeps.store.schema import REVISION, VERSION_TABLE
 
 __all__ = ["open_database"]
@@ -41,7 +41,7 @@ def open_database(text: str, *, create: bool) -> Engine:
     url = _parse(text)
     if url.get_backend_name() == "sqlite":
         _prepare_file(url, create=create)
-    shown = url.set(query={}).render_as_string(hide_password=True)
+    shown = redacted(text)
     try:
         engine = _connect(url)
         try:
@@ -50,7 +50,7 @@ def open_database(text: str, *, create: bool) -> Engine:
             engine.dispose()
             raise
     except (SQLAlchemyError, ImportError, TypeError) as error:
-        raise InputError(f"store: cannot open {shown}: {_reason(error)}") from error
+        raise InputError(f"store: cannot open {shown}: {redacted(_reason(error))}") from error
     if not found:
         engine.dispose()
         raise InputError(f"no sweeps yet: {shown} has no tables")
@@ -83,10 +83,8 @@ def _parse(text: str) -> URL:
     try:
         return make_url(text)
     except (ArgumentError, ValueError):
-        # What cannot be parsed may still hold a password, before its last @.
-        shown = re.sub(r"^.*@", "***@", text, flags=re.DOTALL)
         raise InputError(
-            f"store: {shown!r} is not a database URL such as sqlite:///sweeps.db"
+            f"store: {redacted(text)!r} is not a database URL such as sqlite:///sweeps.db"
         ) from None
 
 

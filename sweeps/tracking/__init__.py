@@ -3,7 +3,14 @@
 from sweeps.tracking.client import check_tracking_uri, is_server
 from sweeps.tracking.mirror import EXPERIMENT, MlflowMirror
 from sweeps.tracking.mirror_thread import MirrorThread
-from sweeps.tracking.server import answers, check_port, runs_page, serve, ui_command
+from sweeps.tracking.server import (
+    answers,
+    check_port,
+    runs_page,
+    serve,
+    ui_command,
+    ui_environment,
+)
 
 __all__ = [
     "EXPERIMENT",
@@ -16,4 +23,5 @@ __all__ = [
     "runs_page",
     "serve",
     "ui_command",
+    "ui_environment",
 ]

@@ -7,6 +7,7 @@ import os
 from typing import Any, Final
 
 from objectives import InputError
+from sweeps.store import redacted
 
 __all__ = ["check_tracking_uri", "is_server", "open_client", "quiet_mlflow"]
 
@@ -44,8 +45,9 @@ def check_tracking_uri(tracking_uri: str) -> None:
     scheme = tracking_uri.partition("://")[0].partition("+")[0]
     if scheme not in _BACK_ENDS:
         known = ", ".join(f"{name}://" for name in _BACK_ENDS)
+        shown = redacted(tracking_uri)
         raise InputError(
-            f"tracking_uri (MLFLOW_TRACKING_URI): {tracking_uri!r} must begin with one of {known}",
+            f"tracking_uri (MLFLOW_TRACKING_URI): {shown!r} must begin with one of {known}",
             field=["tracking_uri"],
         )
 

@@ -5,6 +5,8 @@ from threading import Event, Thread
 from types import TracebackType
 from typing import Protocol, Self
 
+from sweeps.store import redacted
+
 __all__ = ["Mirror", "MirrorThread"]
 
 _log = logging.getLogger(__name__)
@@ -74,5 +76,7 @@ class MirrorThread:
     def _fail(self, error: Exception) -> None:
         """Keep the error, and log it if the attempt before went well."""
         if self.last_error is None:
-            _log.warning("MLflow is not up to date, the sweep goes on without it: %s", error)
+            _log.warning(
+                "MLflow is not up to date, the sweep goes on without it: %s", redacted(str(error))
+            )
         self.last_error = error

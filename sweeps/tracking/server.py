@@ -6,15 +6,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from objectives import InputError
+from sweeps.store import redacted
 from sweeps.tracking.client import check_tracking_uri, is_server, open_client, quiet_mlflow
 from sweeps.tracking.mirror import EXPERIMENT
 
-__all__ = ["answers", "check_port", "runs_page", "serve", "ui_command"]
+__all__ = ["answers", "check_port", "runs_page", "serve", "ui_command", "ui_environment"]
 
 _START_SECONDS: Final = 120.0
 
@@ -22,17 +24,25 @@ _START_SECONDS: Final = 120.0
 def ui_command(tracking_uri: str, artifact_root: Path, host: str, port: int) -> list[str]:
     """Return the command that serves the UI, without telemetry.
 
+    It names no database: what that is, with its password, goes by the environment
+    (`ui_environment`), for commands are there for all to read.
+
     Raises:
         InputError: The URI is that of a server, which has a UI already, or of no back end.
     """
     check_tracking_uri(tracking_uri)
     if is_server(tracking_uri):
-        raise InputError(f"{tracking_uri} is a server: open it in a browser", field="tracking_uri")
+        shown = redacted(tracking_uri)
+        raise InputError(f"{shown} is a server: open it in a browser", field="tracking_uri")
     quiet_mlflow()
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-    command += ["--backend-store-uri", tracking_uri]
     command += ["--default-artifact-root", artifact_root.resolve().as_uri()]
     return [*command, "--host", host, "--port", str(port)]
+
+
+def ui_environment(tracking_uri: str) -> dict[str, str]:
+    """Return what the environment tells the UI: the database that it shows."""
+    return {"MLFLOW_BACKEND_STORE_URI": tracking_uri}
 
 
 def runs_page(tracking_uri: str, host: str, port: int) -> str:
@@ -71,13 +81,19 @@ def answers(host: str, port: int) -> bool:
 
 
 def serve(
-    command: list[str], log: Path, *, ready: Callable[[], bool], up: Callable[[], None]
+    command: list[str],
+    log: Path,
+    *,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    ready: Callable[[], bool],
+    up: Callable[[], None],
 ) -> int:
     """Run a server until it ends, or until Ctrl-C or SIGTERM, and leave nothing of it running.
 
     Args:
         command: What to run.
         log: Where all that it prints goes.
+        environment: Variables that it has beside those of this process.
         ready: Whether it answers.
         up: Called once, when it does.
 
@@ -88,7 +104,11 @@ def serve(
     with log.open("wb") as output:
         # A session of its own: Ctrl-C is for this process, which then ends the whole group.
         server = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            env={**os.environ, **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
             give_up = time.monotonic() + _START_SECONDS

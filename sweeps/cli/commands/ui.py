@@ -19,7 +19,7 @@ def ui(
     """Open the sweeps in MLflow's own UI, until Ctrl-C."""
     from objectives import InputError
     from sweeps.home import Home
-    from sweeps.tracking import answers, check_port, runs_page, serve, ui_command
+    from sweeps.tracking import answers, check_port, runs_page, serve, ui_command, ui_environment
 
     place = Home(path=home)
     if tracking_uri is None and not (place.path / "mlflow.db").exists():
@@ -34,6 +34,7 @@ def ui(
     code = serve(
         command,
         log,
+        environment=ui_environment(database),
         ready=lambda: answers(host, port),
         up=lambda: print_line(f"MLflow is up; Ctrl-C ends it. Open\n{page}", style="bold"),
     )

@@ -82,6 +82,21 @@ BAD: list[tuple[str, Arguments, str]] = [
         "--tracking-uri (MLFLOW_TRACKING_URI): 'a tracking_uri b' must begin with one of",
     ),
     (
+        "a password for MLflow",
+        lambda p: ["run", p.spec(), "--tracking-uri", "postgres://me:S3cret@host/db"],
+        "--tracking-uri (MLFLOW_TRACKING_URI): 'postgres://me:***@host/db' must begin with one of",
+    ),
+    (
+        "a password for the store",
+        lambda _: ["list", "--store", "postgres://me:S3cret@host/db?password=S3cret"],
+        "cannot open postgres://me:***@host/db?password=***",
+    ),
+    (
+        "a password for a server",
+        lambda _: ["ui", "--tracking-uri", "https://me:S3cret@host"],
+        "https://me:***@host is a server",
+    ),
+    (
         "objectives",
         lambda p: ["run", p.spec(objectives=["opis", "f1"])],
         "bad.yaml: objectives: 'f1' is not one of recall_at_1, map_at_r, opis, opis_10",
@@ -310,6 +325,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert (ran.code, ran.out) == (2, "")
     assert re.fullmatch(r"error: [^\n]+\n", ran.err)
     assert said in ran.err
+    assert "S3cret" not in ran.err
     assert snapshot(place.folder) == before
 
 

@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from objectives import InputError
-from sweeps.tracking import EXPERIMENT, answers, check_port, runs_page, serve, ui_command
+from sweeps.tracking import (
+    EXPERIMENT,
+    answers,
+    check_port,
+    runs_page,
+    serve,
+    ui_command,
+    ui_environment,
+)
 from sweeps.tracking.client import open_client
 
 # MLflow's models use what SQLAlchemy 2.1 deprecates.
@@ -17,11 +25,10 @@ def test_ui_serves_the_database_and_not_a_server(tmp_path: Path) -> None:
     assert command[0] == sys.executable
     served = command[command.index("server") + 1 :]
     options = dict(zip(served[::2], served[1::2], strict=True))
-    assert options["--backend-store-uri"] == "sqlite:///a.db"
     assert options["--default-artifact-root"] == tmp_path.as_uri()
     assert (options["--host"], options["--port"]) == ("127.0.0.1", "5001")
-    with pytest.raises(InputError, match="http://server is a server"):
-        ui_command("http://server", tmp_path, "127.0.0.1", 5001)
+    with pytest.raises(InputError, match=r"http://me:\*\*\*@server is a server"):
+        ui_command("http://me:S3cret@server", tmp_path, "127.0.0.1", 5001)
 
 
 def test_the_page_is_that_of_the_sweeps(tmp_path: Path) -> None:
@@ -70,6 +77,21 @@ def test_a_server_that_fails_gives_its_code_and_a_log(tmp_path: Path) -> None:
     )
     assert (code, shown) == (3, [])
     assert (tmp_path / "log").read_text() == "no such thing\n"
+
+
+def test_the_database_goes_by_the_environment_which_others_cannot_read(tmp_path: Path) -> None:
+    uri = "postgresql://me:S3cret@host/db"
+    assert "S3cret" not in " ".join(ui_command(uri, tmp_path, "127.0.0.1", 5001))
+    code = "import os; print(os.environ['MLFLOW_BACKEND_STORE_URI'])"
+    log = tmp_path / "log"
+    serve(
+        [sys.executable, "-c", code],
+        log,
+        environment=ui_environment(uri),
+        ready=lambda: False,
+        up=lambda: None,
+    )
+    assert log.read_text() == f"{uri}\n"
 
 
 def test_a_port_in_use_is_refused() -> None:

@@ -1,0 +1,41 @@
+import pytest
+
+from sweeps.store import redacted
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("postgresql://ray:S3cret@host:5432/db", "postgresql://ray:***@host:5432/db"),
+        ("postgres://ray:S3c@r/e:t@host/db", "postgres://ray:***@host/db"),
+        ("https://S3cret@host/api", "https://***@host/api"),
+        (
+            "http://host/?user=ray&sslpassword=S3cret&x=1",
+            "http://host/?user=ray&sslpassword=***&x=1",
+        ),
+        ("http://host/?Api_Key=S3cret#top", "http://host/?Api_Key=***"),
+        ("postgresql:/ray:S3cret@host/db", "***@host/db"),
+        ("ray:S3cret@host/db", "***@host/db"),
+        (
+            "GET 'http://a:S3cret@b/x?token=S3cret' and (https://c:S3cret@d): refused",
+            "GET 'http://a:***@b/x?token=***' and (https://c:***@d): refused",
+        ),
+    ],
+)
+def test_no_secret_is_shown(text: str, expected: str) -> None:
+    assert redacted(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sqlite:////home/me@work/sweeps.db",
+        "/home/me@work/sweeps.db: file is not a database",
+        "./me@work.db",
+        "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning",
+        "postgresql://host/db",
+        "s3://bucket/folder",
+    ],
+)
+def test_what_has_no_secret_stays_as_it_is(text: str) -> None:
+    assert redacted(text) == text
