@@ -25,7 +25,7 @@ from sweeps.home import Home
 from sweeps.results import RankedTrials, picked_first, ranked_trials, write_front
 from sweeps.search import study_of
 from sweeps.spec import SweepSpec
-from sweeps.store import Store, SweepState, redacted
+from sweeps.store import Store, SweepState, check_name, redacted
 from sweeps.tracking import check_tracking_uri
 
 __all__ = ["FinishedSweep", "run_sweep"]
@@ -77,6 +77,7 @@ def run_sweep(
     check_address(address)
     tracking = tracking_uri or home.tracking_uri
     check_tracking_uri(tracking)
+    check_name(store_url or home.store_url, spec.name)
     folder = (cache or home.cache).absolute()
     # Ray comes first: it knows in seconds whether a trial fits, and decoding may take hours. The
     # store comes last: what cannot start leaves no file.

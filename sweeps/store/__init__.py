@@ -12,7 +12,7 @@ from sweeps.store.records import (
     TrialState,
 )
 from sweeps.store.redaction import redacted
-from sweeps.store.store import Store, open_store
+from sweeps.store.store import Store, check_name, open_store
 
 __all__ = [
     "BaselineRecord",
@@ -25,6 +25,7 @@ __all__ = [
     "SweepState",
     "TrialRecord",
     "TrialState",
+    "check_name",
     "open_store",
     "redacted",
 ]

@@ -18,7 +18,7 @@ from objectives import InputError
 from sweeps.store.redaction import redacted
 from sweeps.store.schema import REVISION, VERSION_TABLE
 
-__all__ = ["open_database"]
+__all__ = ["MissingStoreError", "open_database"]
 
 # Seconds to wait for SQLite's write lock and for a server; the URL's own setting goes first.
 _TIMEOUTS: Final = {
@@ -26,6 +26,10 @@ _TIMEOUTS: Final = {
     "psycopg": {"connect_timeout": 10},
     "psycopg2": {"connect_timeout": 10},
 }
+
+
+class MissingStoreError(InputError):
+    """Absence of a store where one was looked for."""
 
 
 def open_database(text: str, *, create: bool) -> Engine:
@@ -36,7 +40,8 @@ def open_database(text: str, *, create: bool) -> Engine:
         create: Whether to make what is missing: a SQLite file with its folder, the tables.
 
     Raises:
-        InputError: It cannot be opened, or nothing is there and ``create`` is False.
+        MissingStoreError: Nothing is there, and ``create`` is False.
+        InputError: It cannot be opened.
     """
     url = _parse(text)
     if url.get_backend_name() == "sqlite":
@@ -53,7 +58,7 @@ def open_database(text: str, *, create: bool) -> Engine:
         raise InputError(f"store: cannot open {shown}: {redacted(_reason(error))}") from error
     if not found:
         engine.dispose()
-        raise InputError(f"no sweeps yet: {shown} has no tables")
+        raise MissingStoreError(f"no sweeps yet: {shown} has no tables")
     return engine
 
 
@@ -104,7 +109,7 @@ def _prepare_file(url: URL, *, create: bool) -> None:
                 f"store: cannot make the folder {path.parent}: {error.strerror}"
             ) from error
     elif not path.exists():
-        raise InputError(f"no sweeps yet: {path} does not exist")
+        raise MissingStoreError(f"no sweeps yet: {path} does not exist")
 
 
 def _connect(url: URL) -> Engine:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from objectives import InputError, Objective
 from sweeps.store import schema
-from sweeps.store.database import open_database
+from sweeps.store.database import MissingStoreError, open_database
 from sweeps.store.outbox import mark_outbox, read_outbox
 from sweeps.store.queries import (
     find_sweep,
@@ -37,7 +37,7 @@ from sweeps.store.records import (
 )
 from trainer import Split
 
-__all__ = ["Store", "open_store", "utc_now"]
+__all__ = ["Store", "check_name", "open_store", "utc_now"]
 
 _SWEEPS: Final = schema.sweeps.c
 _TRIALS: Final = schema.trials.c
@@ -125,10 +125,7 @@ class Store:
             "created_at": self._clock(),
         }
         if not self._insert(schema.sweeps, row):
-            raise InputError(
-                f"a sweep called {name!r} exists already: choose another name or home",
-                field=("name", "home"),
-            )
+            raise _taken(name)
         return self.sweep(name)
 
     def sweeps(self) -> tuple[SweepRecord, ...]:
@@ -394,6 +391,32 @@ class Store:
         if not found:
             raise ValueError(f"there is no trial {number}")
         return found[0]
+
+
+def check_name(url: str, name: str) -> None:
+    """Refuse at once a name that `Store.create_sweep` would refuse after long work.
+
+    Args:
+        url: Of the store; where there is none yet, every name is free.
+        name: Of a sweep that is to be.
+
+    Raises:
+        InputError: The name is taken, or the store cannot be opened.
+    """
+    try:
+        store = Store.open(url, create=False)
+    except MissingStoreError:
+        return
+    with store:
+        if any(sweep.name == name for sweep in store.sweeps()):
+            raise _taken(name)
+
+
+def _taken(name: str) -> InputError:
+    return InputError(
+        f"a sweep called {name!r} exists already: choose another name or home",
+        field=("name", "home"),
+    )
 
 
 def open_store(url: str) -> Store:
