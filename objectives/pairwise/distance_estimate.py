@@ -16,7 +16,7 @@ __all__ = ["DistanceEstimate"]
 _FEWEST: Final = 2048
 _MOST: Final = 8192
 _SHARE: Final = 20
-# Negatives of a sample drawn, on average, that make an estimate sure: as of two classes.
+# Samples drawn that tell the negatives: the negatives of one, on average. So it is of two classes.
 _ENOUGH: Final = _FEWEST // 2
 # Kept on both sides of the bins, for distances that are all the same.
 _ROOM: Final = 1e-5
@@ -34,10 +34,14 @@ class DistanceEstimate:
         rows = _drawn(0, samples.rows, unit.device)
         columns = rows if samples.is_square else _drawn(samples.rows, len(unit), unit.device)
         values = (unit[rows] @ unit[columns].T)[samples.compared(rows, columns)]
-        drawn, sides = (len(rows), 2) if samples.is_square else (len(rows) + len(columns), 1)
-        negatives = sides * len(values) / max(len(rows), len(columns), 1)
-        is_sure = drawn == len(unit) or negatives >= _ENOUGH
-        self._doubt = 1.0 if is_sure else math.sqrt(_ENOUGH / max(negatives, 1.0))
+        ends = len(values) * (2 if samples.is_square else 1)
+        # Samples of a side that was drawn whole are as many as there are.
+        sides = [
+            (len(columns), len(rows) < samples.rows),
+            (len(rows), len(columns) < len(unit) - samples.first_column),
+        ]
+        told = min((ends / max(n, 1) for n, is_part in sides if is_part), default=_ENOUGH)
+        self._doubt = max(1.0, math.sqrt(_ENOUGH / max(told, 1.0)))
         on_cpu = values.device.type == "cpu"  # where numpy sorts ten times as fast as torch
         self._ascending = np.sort(values.numpy()) if on_cpu else values.sort().values
 
@@ -59,7 +63,7 @@ class DistanceEstimate:
             far_low: The smaller FAR.
             far_high: The greater FAR, or the same.
             slack: How far off the estimated FARs may be, a factor above 1; more where most samples
-                are of one class, so that few have many negatives.
+                are of one class, so that the others, of which few were drawn, tell the negatives.
             count: Number of bins.
         """
         slack *= self._doubt

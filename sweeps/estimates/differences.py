@@ -1,6 +1,6 @@
 """Differences between trials under the same seeds, with intervals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,7 +8,8 @@ import numpy as np
 from scipy.special import stdtrit
 
 from objectives import Objective
-from sweeps.estimates.scales import scaled, slope
+from sweeps.estimates.posterior import Array
+from sweeps.estimates.scales import slope
 
 __all__ = ["Difference", "paired_differences"]
 
@@ -60,29 +61,39 @@ def paired_differences(
 ) -> list[Difference]:
     """Return the difference of each of P pairs of trials, with Student's t intervals.
 
-    Two or three seeds of one pair tell little of the noise, so it is pooled over all runs: on the
-    objective's scale a value is taken to be what its trial and its seed add up to, and noise. Of a
-    single pair on a linear scale this is the paired t-test. (The pairs themselves are not pooled:
-    those that share a trial are not independent.)
+    Two or three seeds of one pair tell little of the noise, so it is pooled: in each family of
+    trials that pairs connect a value is taken to be what its trial and its seed add up to, and
+    noise, in units of the slope of the objective's scale there. Of a single pair this is the paired
+    t-test. (The pairs themselves are not pooled: those that share a trial are not independent.)
 
     Args:
         values: By trial and seed.
         pairs: Numbers of trials that have a seed in common.
         objective: Whose values they are.
-        runs: By trial and seed, all that tell of the noise; None: the values.
+        runs: By trial and seed, all that tell of the noise of these trials; None: the values.
     """
-    variance, freedom = _noise(values if runs is None else runs, objective)
+    runs = values if runs is None else runs
     means = [_mean_difference(values[one], values[other]) for one, other in pairs]
+    squares, freedom = 0.0, 0
+    units: dict[int, float] = {}
+    for family in _families(pairs):
+        level = np.mean([value for number in family for value in runs[number].values()])
+        unit = float(slope(np.array([level]), objective)[0])
+        units |= dict.fromkeys(family, unit)
+        off, free = _noise({number: runs[number] for number in family})
+        squares, freedom = squares + off / unit**2, freedom + free
     # Shares of few samples can agree exactly, which is no proof of anything.
-    if not freedom or variance < _NO_NOISE**2:
+    if not freedom or squares / freedom < _NO_NOISE**2:
         return [Difference(value=value) for value, _ in means]
-    reach = float(stdtrit(freedom, 0.975) * np.sqrt(variance))
-    found = []
-    for pair, (value, seeds) in zip(pairs, means, strict=True):
-        levels = np.array([np.mean([*values[number].values()]) for number in pair])
-        half = reach * float(np.linalg.norm(slope(levels, objective))) / seeds**0.5
-        found.append(Difference(value=value, low=value - half, high=value + half))
-    return found
+    reach = stdtrit(freedom, 0.975) * np.sqrt(2 * squares / freedom)
+    halves = [
+        float(reach * units[one] / np.sqrt(seeds))
+        for (one, _), (_, seeds) in zip(pairs, means, strict=True)
+    ]
+    return [
+        Difference(value=value, low=value - half, high=value + half)
+        for (value, _), half in zip(means, halves, strict=True)
+    ]
 
 
 def _mean_difference(one: Mapping[int, float], other: Mapping[int, float]) -> tuple[float, int]:
@@ -91,24 +102,24 @@ def _mean_difference(one: Mapping[int, float], other: Mapping[int, float]) -> tu
     return float(np.mean(apart)), len(apart)
 
 
-def _noise(values: Mapping[int, Mapping[int, float]], objective: Objective) -> tuple[float, int]:
-    """Return the variance of what trials and seeds do not explain, on the scale, and its freedom.
+def _families(pairs: Sequence[tuple[int, int]]) -> Iterator[set[int]]:
+    """Yield the sets of trials that pairs connect."""
+    families: list[set[int]] = []
+    for pair in pairs:
+        joined = [family for family in families if family & {*pair}]
+        families = [family for family in families if family not in joined]
+        families.append(set(pair).union(*joined))
+    yield from families
 
-    Trials are taken out by their means first, so that thousands of them cost no more than the seeds
-    do.
-    """
-    held = [list(of.items()) for of in values.values() if len(of) > 1]
-    if not held:
-        return 0.0, 0
-    seeds = sorted({seed for of in held for seed, _ in of})
-    cells, kinds = [], []
-    for of in held:
-        measured = scaled(np.array([[value] for _, value in of]), [objective])[:, 0]
-        of_seed = np.array([[seed == each for each in seeds] for seed, _ in of], float)
-        cells.append(measured - measured.mean())
-        kinds.append(of_seed - of_seed.mean(0))
-    around, design = np.concatenate(cells), np.concatenate(kinds)
-    fitted, _, rank, _ = np.linalg.lstsq(design, around)
-    off = around - design @ fitted
-    freedom = len(around) - len(held) - int(rank)
-    return float(off @ off) / max(freedom, 1), freedom
+
+def _noise(values: Mapping[int, Mapping[int, float]]) -> tuple[float, int]:
+    """Return the sum of squares of what trials and seeds do not explain, and its freedom."""
+    trials, seeds = list(values), sorted({seed for of in values.values() for seed in of})
+    cells = [(n, s, value) for n, of in values.items() for s, value in of.items()]
+    design: Array = np.zeros((len(cells), len(trials) + len(seeds)))
+    for row, (number, seed, _) in enumerate(cells):
+        design[row, trials.index(number)] = design[row, len(trials) + seeds.index(seed)] = 1
+    measured = np.array([value for *_, value in cells])
+    fitted, _, rank, _ = np.linalg.lstsq(design, measured, rcond=None)
+    off = measured - design @ fitted
+    return float(off @ off), len(cells) - int(rank)

@@ -72,7 +72,8 @@ def pairs_of(
 
     Args:
         trials: Of a sweep.
-        measurements: Of these trials; all that were scored on the split tell of the noise.
+        measurements: Of these trials. Of those that are compared, all that were scored on the
+            split tell of the noise.
         rule: What trials are held against; None: nothing.
         objectives: What may be compared.
         purpose: Of the runs that count.
@@ -147,5 +148,6 @@ def _differences(
     noisy = {
         number: {m.seed: m.metrics[objective.name] for m in of if objective.name in m.metrics}
         for number, of in every.items()
+        if number in values
     }
     return paired_differences(values, pairs, objective, runs=noisy)

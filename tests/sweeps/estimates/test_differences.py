@@ -1,12 +1,11 @@
 from dataclasses import replace
-from time import perf_counter
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from objectives import Objective, get_objective
-from sweeps.estimates import Array, Difference, paired_differences, scaled, unscaled
+from objectives import get_objective
+from sweeps.estimates import Array, Difference, paired_differences
 
 LINEAR = replace(get_objective("opis"), scale="linear")
 
@@ -25,33 +24,24 @@ def test_one_pair_has_the_interval_of_a_paired_t_test() -> None:
     assert (found.low, found.high) == pytest.approx(tuple(expected))
 
 
-def scored(points: Array, objective: Objective) -> Array:
-    """Values that have these places on the objective's scale."""
-    return unscaled(points[:, None], [objective], noise=np.zeros((1, 1)))[:, 0]
-
-
 def coverage(name: str, level: float, *, seeds: int, picks: int, common: float) -> float:
     """Share of intervals that hold the truth: picks held against one control and default."""
     objective, generator = get_objective(name), np.random.default_rng(seeds)
     held = []
     pairs = [(pick, other) for pick in range(picks) for other in (10, 11)] + [(11, 10)]
     trials = [*range(picks), 10, 11]
-    every_seed = generator.normal(0, np.hypot(0.1, common), 10_000)
     for _ in range(600):
-        centre = scaled(np.array([level]), [objective])[0]
-        true = dict(zip(trials, centre + generator.normal(0, 0.1, len(trials)), strict=True))
+        unit = level if name == "opis" else level * (1 - level)
+        true = dict(zip(trials, level + unit * generator.normal(0, 0.1, len(trials)), strict=True))
         of_seed = generator.normal(0, common, seeds)
         values = {
-            trial: by_seed(
-                [*scored(true[trial] + of_seed + generator.normal(0, 0.1, seeds), objective)]
-            )
+            trial: by_seed([*(true[trial] + unit * (of_seed + generator.normal(0, 0.1, seeds)))])
             for trial in trials
         }
-        means = {trial: scored(true[trial] + every_seed, objective).mean() for trial in trials}
         for pair, found in zip(pairs, paired_differences(values, pairs, objective), strict=True):
             assert found.low is not None
             assert found.high is not None
-            held.append(found.low <= means[pair[0]] - means[pair[1]] <= found.high)
+            held.append(found.low <= true[pair[0]] - true[pair[1]] <= found.high)
     return float(np.mean(held))
 
 
@@ -64,7 +54,7 @@ def test_intervals_hold_the_truth_where_pairs_share_trials(
     assert 0.93 < coverage(name, level, seeds=seeds, picks=picks, common=common) < 0.97
 
 
-def test_pairs_are_apart_in_level_and_noise_is_pooled() -> None:
+def test_families_are_apart_in_level_and_noise_is_pooled() -> None:
     generator = np.random.default_rng(0)
     opis, held = get_objective("opis"), []
     for _ in range(600):
@@ -79,35 +69,39 @@ def test_pairs_are_apart_in_level_and_noise_is_pooled() -> None:
     assert 0.93 < float(np.mean(held)) < 0.97
 
 
-def test_other_runs_tell_of_the_noise_as_well() -> None:
-    generator = np.random.default_rng(0)
-    opis, held, alone = get_objective("opis"), [], []
-    others = dict.fromkeys(range(2, 6), 3)
-    for _ in range(600):
-        # As a sweep has it: one fresh seed of the pair, and what the search replicated.
-        runs = {
-            number: by_seed([*(0.003 * np.exp(generator.normal(0, 0.1, count)))])
-            for number, count in {0: 1, 1: 1, **others}.items()
-        }
-        [found] = paired_differences(runs, [(0, 1)], opis, runs=runs)
-        [unsure] = paired_differences({n: runs[n] for n in (0, 1)}, [(0, 1)], opis)
-        assert found.low is not None
-        assert found.high is not None
-        held.append(found.low <= 0 <= found.high)
-        alone.append(unsure.is_known)
-    assert 0.93 < float(np.mean(held)) < 0.97
-    assert not any(alone)
+@pytest.mark.parametrize(("name", "levels"), [("opis", (3, 12)), ("recall_at_1", (0.8, 0.97))])
+@pytest.mark.parametrize("common", [0.0, 0.1])
+def test_runs_that_chose_tell_of_the_noise_but_not_of_the_difference(
+    name: str, levels: tuple[float, float], common: float
+) -> None:
+    """As at the end of a sweep: one fresh seed of each, and several that chose."""
+    generator, objective = np.random.default_rng(0), get_objective(name)
+    trials = dict(enumerate([levels[0], levels[1], levels[1]]))
+    units = {n: v * (1 if name == "opis" else 1 - v) for n, v in trials.items()}
+    held = []
+    for _ in range(1_500):
+        of_seed = generator.normal(0, common, 10)
 
+        def seeds(number: int, *which: int, of_seed: Array = of_seed) -> dict[int, float]:
+            noise = {seed: of_seed[seed] + generator.normal(0, 0.1) for seed in which}
+            return {seed: trials[number] + units[number] * off for seed, off in noise.items()}
 
-def test_thousands_of_trials_cost_little() -> None:
-    generator = np.random.default_rng(0)
-    runs = {number: by_seed([*generator.normal(0, 1, 5)]) for number in range(3_000)}
-    started = perf_counter()
-    [found] = paired_differences(runs, [(0, 1)], LINEAR)
-    assert perf_counter() - started < 2
-    assert found.low is not None
-    assert found.high is not None
-    assert found.high - found.low == pytest.approx(2 * 1.96 * (2 / 5) ** 0.5, rel=0.02)
+        fresh = {number: seeds(number, 9) for number in trials}
+        # The runs that chose speak too well of the first one.
+        lucky = {seed: value + units[0] for seed, value in seeds(0, 0, 1, 2, 3).items()}
+        chose = {0: lucky, 1: seeds(1, 0, 1), 2: seeds(2, 0, 1)}
+        runs = {number: {**chose[number], **fresh[number]} for number in trials}
+        pairs = [(0, 1), (0, 2)]
+        for (one, other), found in zip(
+            pairs, paired_differences(fresh, pairs, objective, runs=runs), strict=True
+        ):
+            assert found.value == fresh[one][9] - fresh[other][9]
+            assert found.low is not None
+            assert found.high is not None
+            held.append(found.low <= trials[one] - trials[other] <= found.high)
+        unsure = paired_differences(fresh, pairs, objective)
+        assert not any(each.is_known for each in unsure)
+    assert float(np.mean(held)) > 0.93
 
 
 def test_what_tells_nothing_of_the_noise_has_no_interval() -> None:
