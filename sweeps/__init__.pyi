@@ -5,6 +5,7 @@ from .execution import (
     RunningSweep,
     SweepCallback,
     confirm_sweep,
+    replay_sweep,
     run_sweep,
 )
 from .home import Home
@@ -84,6 +85,7 @@ __all__ = [
     "ranked_trials",
     "read_embeddings",
     "rename",
+    "replay_sweep",
     "run_sweep",
     "utility_plot",
     "write_front",

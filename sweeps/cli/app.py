@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from objectives import InputError
-from sweeps.cli.commands import confirm, export, front, list_sweeps, run, score, status, ui
+from sweeps.cli.commands import confirm, export, front, list_sweeps, replay, run, score, status, ui
 from sweeps.cli.input_errors import in_options
 from sweeps.cli.terminal import ERR, print_line
 from trainer import TrialFailed  # noqa: F401  (so that the package is there: see `main`)
@@ -52,6 +52,7 @@ app.command()(confirm)
 app.command()(export)
 app.command()(score)
 app.command()(ui)
+app.command()(replay)
 
 
 def _show_version(wanted: bool) -> None:

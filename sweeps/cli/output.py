@@ -66,8 +66,7 @@ def show_confirmed(confirmed: "ConfirmedSweep") -> None:
     for number in confirmed.numbers:
         if number in ranked.confirmed:
             print_line(verdict_on(ranked, number))
-    if confirmed.mirror_error:
-        ERR.print(f"MLflow is not level with the store: {confirmed.mirror_error}")
+    _show_mirror_error(confirmed.ranked, confirmed.mirror_error)
 
 
 def show_finished(finished: "FinishedSweep") -> None:
@@ -75,5 +74,12 @@ def show_finished(finished: "FinishedSweep") -> None:
     show_front(finished.ranked)
     for file in finished.files:
         print_line(f"{file.suffix[1:]:>5}  {shown(file)}")
-    if finished.mirror_error:
-        ERR.print(f"MLflow is not level with the store: {finished.mirror_error}")
+    _show_mirror_error(finished.ranked, finished.mirror_error)
+
+
+def _show_mirror_error(ranked: "RankedTrials", error: str | None) -> None:
+    if error:
+        ERR.print(
+            f"MLflow is not level with the store: {error}; "
+            f"`sweeps replay {ranked.sweep}` brings it level"
+        )

@@ -1,5 +1,6 @@
 from .callback import RunningSweep, SweepCallback
 from .confirm import ConfirmedSweep, confirm_sweep
+from .mirrors import replay_sweep
 from .run import FinishedSweep, run_sweep
 
 __all__ = [
@@ -8,5 +9,6 @@ __all__ = [
     "RunningSweep",
     "SweepCallback",
     "confirm_sweep",
+    "replay_sweep",
     "run_sweep",
 ]

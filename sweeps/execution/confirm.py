@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from objectives import InputError
 from sweeps.execution.callback import RunningSweep, SweepCallback
 from sweeps.execution.cluster import check_address, ray_cluster
+from sweeps.execution.mirrors import mirror_of
 from sweeps.execution.slots import Slots
 from sweeps.execution.trials import (
     end_running,
-    mirror_of,
     open_data,
     run_trials,
     surroundings_of,
@@ -25,7 +25,7 @@ from sweeps.results import RankedTrials, pick_trial, picks, ranked_trials, write
 from sweeps.search import Confirmations, Suggestion
 from sweeps.spec import SweepSpec
 from sweeps.store import Purpose, Store, SweepRecord, SweepState, TrialState, redacted
-from sweeps.tracking import check_tracking_uri
+from sweeps.tracking import MirrorThread, check_tracking_uri
 from trainer import input_error
 
 __all__ = ["ConfirmedSweep", "confirm_sweep"]
@@ -111,7 +111,7 @@ def confirm_sweep(
             name=name, store=store, objectives=record.objectives, total=0, runs=runs.total
         )
         mirror = mirror_of(store, name, tracking_uri=tracking, home=home)
-        with mirror as mirroring, watched(callbacks, watching):
+        with MirrorThread(mirror) as mirroring, watched(callbacks, watching):
             try:
                 run_trials(
                     spec,

@@ -10,12 +10,12 @@ from sweeps.execution.baselines import score_baselines
 from sweeps.execution.callback import RunningSweep, SweepCallback
 from sweeps.execution.cluster import check_address, ray_cluster
 from sweeps.execution.gpu_notes import gpu_notes
+from sweeps.execution.mirrors import mirror_of
 from sweeps.execution.packing import found_demand, packed
 from sweeps.execution.provenance import provenance_of
 from sweeps.execution.slots import Slots
 from sweeps.execution.trials import (
     end_running,
-    mirror_of,
     open_data,
     run_trials,
     surroundings_of,
@@ -26,7 +26,7 @@ from sweeps.results import RankedTrials, picked_first, ranked_trials, write_fron
 from sweeps.search import study_of
 from sweeps.spec import SweepSpec
 from sweeps.store import Store, SweepState, check_name, redacted
-from sweeps.tracking import check_tracking_uri
+from sweeps.tracking import MirrorThread, check_tracking_uri
 
 __all__ = ["FinishedSweep", "run_sweep"]
 
@@ -95,7 +95,7 @@ def run_sweep(
             objectives=spec.objective_records(),
         )
         mirror = mirror_of(store, spec.name, tracking_uri=tracking, home=home)
-        with mirror as mirroring, _final_state(store, spec.name):
+        with MirrorThread(mirror) as mirroring, _final_state(store, spec.name):
             here = address in (None, "local")
             slots = Slots(spec.resources, spec.budget, grows=not here)
             notes = gpu_notes(spec, demand, here=here)

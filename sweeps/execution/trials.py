@@ -17,9 +17,8 @@ from sweeps.execution.trainable import TrialTrainable
 from sweeps.home import Home
 from sweeps.spec import Cache, Data, SweepSpec
 from sweeps.store import Store, TrialState
-from sweeps.tracking import MirrorThread, MlflowMirror, is_server
 
-__all__ = ["end_running", "mirror_of", "open_data", "run_trials", "surroundings_of", "watched"]
+__all__ = ["end_running", "open_data", "run_trials", "surroundings_of", "watched"]
 
 # The sections of a spec that a trial's process needs.
 _FOR_ACTORS: Final = ("workload", "data", "scoring", "objectives", "resources")
@@ -50,18 +49,6 @@ def watched(callbacks: Sequence[SweepCallback], sweep: RunningSweep) -> Iterator
             callback.on_sweep_start(sweep)
             ends.callback(callback.on_sweep_end)
         yield
-
-
-def mirror_of(store: Store, sweep: str, *, tracking_uri: str, home: Home) -> MirrorThread:
-    """Return what keeps MLflow level with the store while a block runs."""
-    mirror = MlflowMirror(
-        store,
-        sweep,
-        tracking_uri=tracking_uri,
-        # A server knows where its artifacts go; a database alone does not.
-        artifact_root=None if is_server(tracking_uri) else home.artifacts,
-    )
-    return MirrorThread(mirror)
 
 
 def run_trials(

@@ -1,0 +1,51 @@
+"""Mirrors of sweeps in MLflow, where a home or a server keeps them."""
+
+from objectives import InputError
+from sweeps.home import Home
+from sweeps.store import Store, redacted
+from sweeps.tracking import MlflowMirror, check_tracking_uri, is_server
+
+__all__ = ["mirror_of", "replay_sweep"]
+
+
+def mirror_of(store: Store, sweep: str, *, tracking_uri: str, home: Home) -> MlflowMirror:
+    """Return what brings MLflow level with the store."""
+    # A server knows where its artifacts go; a database alone does not.
+    root = None if is_server(tracking_uri) else home.artifacts
+    return MlflowMirror(store, sweep, tracking_uri=tracking_uri, artifact_root=root)
+
+
+def replay_sweep(
+    name: str,
+    *,
+    home: Home | None = None,
+    store_url: str | None = None,
+    tracking_uri: str | None = None,
+) -> None:
+    """Bring MLflow level with the store: give it all of a sweep, whatever it was given before.
+
+    What it has already stays as it is, so that an MLflow that is new, or has lost something, ends
+    with the same content as one that was there all the time. Not for a sweep that still runs, which
+    mirrors itself.
+
+    Args:
+        name: The sweep.
+        home: As `sweeps.run_sweep`, like all that follow.
+        store_url: SQLAlchemy URL of the store.
+        tracking_uri: MLflow's.
+
+    Raises:
+        InputError: There is no such sweep, or MLflow cannot be reached, or refuses.
+    """
+    home = home or Home()
+    tracking = tracking_uri or home.tracking_uri
+    check_tracking_uri(tracking)
+    with Store.open(store_url or home.store_url, create=False) as store:
+        store.sweep(name)
+        try:
+            mirror_of(store, name, tracking_uri=tracking, home=home).replay()
+        except Exception as error:  # MLflow's own, its database's, the network's
+            said = redacted(str(error)).strip().partition("\n")[0]
+            raise InputError(
+                f"MLflow cannot be brought level with the store: {said}", field="tracking_uri"
+            ) from error
