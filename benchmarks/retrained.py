@@ -14,7 +14,7 @@ import math
 import multiprocessing
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -84,12 +84,8 @@ class Claim:
         return abs(self.fresh - self.claimed) <= math.hypot(half, _WIDE * self.error)
 
 
-# By configuration, as JSON, what its runs under fresh seeds scored: sweeps share some.
-_Fresh = dict[str, Sequence[Mapping[str, float]]]
-
-
-def claims(spec: SweepSpec, *, sweep: int, seeds: int, fresh: _Fresh) -> Iterator[Claim]:
-    """Carry out a sweep, and train the members of its front under fresh seeds."""
+def claims(spec: SweepSpec, *, sweep: int, seeds: int) -> Iterator[Claim]:
+    """Carry out a sweep, and train the members of its front under fresh seeds of its own."""
     trial_seed = (1 + sweep) * _OF_A_SWEEP
     changes = {"seed": sweep, "trial": {**spec.trial, "seed": trial_seed}}
     with tempfile.TemporaryDirectory() as folder:
@@ -97,21 +93,20 @@ def claims(spec: SweepSpec, *, sweep: int, seeds: int, fresh: _Fresh) -> Iterato
         run_sweep(spec.model_copy(update=changes), home=home)
         with open_store(home.store_url) as store:
             ranked = ranked_trials(store, spec.name)
-    keys = [json.dumps({**trial.config, "seed": _FRESH}) for trial in ranked.front]
-    new = [key for key in dict.fromkeys(keys) if key not in fresh]
     data, scoring = spec.data.model_dump(mode="json"), asdict(spec.scoring)
+    # Sweeps find the same members: under common seeds one lucky seed would count in all of them.
     tasks = [
-        ({**json.loads(key), "seed": _FRESH + k}, data, scoring)
-        for key in new
+        ({**trial.config, "seed": _FRESH + sweep * seeds + k}, data, scoring)
+        for trial in ranked.front
         for k in range(seeds)
     ]
     spawned = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=spawned) as pool:
         scored = list(pool.map(_trained, tasks))
-    fresh.update({key: scored[k * seeds : (k + 1) * seeds] for k, key in enumerate(new)})
-    for key, trial in zip(keys, ranked.front, strict=True):
+    for place, trial in enumerate(ranked.front):
+        own = scored[place * seeds : (place + 1) * seeds]
         for objective in ranked.objectives:
-            values = [metrics[objective.name] for metrics in fresh[key]]
+            values = [metrics[objective.name] for metrics in own]
             yield _claim(sweep, trial, objective.name, values, knee=trial.number == ranked.knee)
 
 
@@ -167,9 +162,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=None, help="also write the figures here")
     given = parser.parse_args()
     found: list[Claim] = []
-    fresh: _Fresh = {}
     for sweep in range(given.sweeps):
-        for claim in claims(load_spec(given.spec), sweep=sweep, seeds=given.seeds, fresh=fresh):
+        for claim in claims(load_spec(given.spec), sweep=sweep, seeds=given.seeds):
             found.append(claim)
             print(
                 f"sweep {claim.sweep} trial {claim.number}{' (knee)' * claim.knee} "
