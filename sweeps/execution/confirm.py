@@ -24,7 +24,7 @@ from sweeps.home import Home
 from sweeps.results import RankedTrials, pick_trial, picks, ranked_trials, write_front
 from sweeps.search import Confirmations, Suggestion
 from sweeps.spec import SweepSpec
-from sweeps.store import Purpose, Store, SweepRecord, SweepState, TrialState, redacted
+from sweeps.store import Purpose, Store, SweepRecord, SweepState, TrialState
 from sweeps.tracking import MirrorThread, check_tracking_uri
 from trainer import input_error
 
@@ -125,12 +125,10 @@ def confirm_sweep(
                 )
             finally:
                 end_running(store, name, reason="the confirmation was interrupted")
-        error = mirroring.last_error
+        error = mirroring.complaint
         ranked = ranked_trials(store, name)
         write_front(ranked, home.sweep(name))
-    return ConfirmedSweep(
-        ranked=ranked, numbers=numbers, mirror_error=redacted(str(error)) if error else None
-    )
+    return ConfirmedSweep(ranked=ranked, numbers=numbers, mirror_error=error)
 
 
 def _spec(record: SweepRecord) -> SweepSpec:

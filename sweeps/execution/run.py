@@ -25,7 +25,7 @@ from sweeps.home import Home
 from sweeps.results import RankedTrials, picked_first, ranked_trials, write_front
 from sweeps.search import study_of
 from sweeps.spec import SweepSpec
-from sweeps.store import Store, SweepState, check_name, redacted
+from sweeps.store import Store, SweepState, check_name
 from sweeps.tracking import MirrorThread, check_tracking_uri
 
 __all__ = ["FinishedSweep", "run_sweep"]
@@ -101,11 +101,11 @@ def run_sweep(
             notes = gpu_notes(spec, demand, here=here)
             _tune(spec, surroundings_of(spec, data, folder), store, home, callbacks, notes, slots)
         ranked = ranked_trials(store, spec.name)
-        error = mirroring.last_error
+        error = mirroring.complaint
         return FinishedSweep(
             ranked=ranked,
             files=write_front(ranked, home.sweep(spec.name)),
-            mirror_error=redacted(str(error)) if error else None,
+            mirror_error=error,
         )
 
 

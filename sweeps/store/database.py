@@ -1,5 +1,6 @@
 """Database of the store, opened from a URL, whatever may be wrong with the URL."""
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +47,7 @@ def open_database(text: str, *, create: bool) -> Engine:
     url = _parse(text)
     if url.get_backend_name() == "sqlite":
         _prepare_file(url, create=create)
-    shown = redacted(text)
+    shown = redacted(url.set(query={}).render_as_string(hide_password=True))
     try:
         engine = _connect(url)
         try:
@@ -88,8 +89,10 @@ def _parse(text: str) -> URL:
     try:
         return make_url(text)
     except (ArgumentError, ValueError):
+        # What cannot be parsed may still hold a password, before its last @.
+        shown = re.sub(r"^.*@", "***@", text, flags=re.DOTALL)
         raise InputError(
-            f"store: {redacted(text)!r} is not a database URL such as sqlite:///sweeps.db"
+            f"store: {shown!r} is not a database URL such as sqlite:///sweeps.db"
         ) from None
 
 

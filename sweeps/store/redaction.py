@@ -5,8 +5,9 @@ from typing import Final
 
 __all__ = ["redacted"]
 
-# A password may itself hold an @, so all up to the last one of a word is hidden. What begins with a
-# slash is a path.
+# A password may itself hold an @, so all up to the last one is hidden: of the text where it begins
+# as a URL, whatever the password holds, and else of a word. What begins with a slash is a path.
+_WHOLE: Final = re.compile(r"\A([\w+.-]+://)(?!/)(.*)@", re.DOTALL)
 _USER: Final = re.compile(r"([\w+.-]+://)(?!/)([^\s'\"]*)@")
 _MISSPELT: Final = re.compile(r"(?<![^\s'\"(])(?![/.(]|[\w+.-]+://)[^\s'\"]*@")
 _PARAMETER: Final = re.compile(
@@ -24,7 +25,8 @@ def redacted(text: str) -> str:
     Args:
         text: A URL, or what a library says that may hold some.
     """
-    hidden = _MISSPELT.sub("***@", _USER.sub(_without_password, text))
+    hidden = _WHOLE.sub(_without_password, text)
+    hidden = _MISSPELT.sub("***@", _USER.sub(_without_password, hidden))
     return _PARAMETER.sub(r"\1***", hidden)
 
 

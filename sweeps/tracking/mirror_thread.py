@@ -45,6 +45,11 @@ class MirrorThread:
         self._thread = Thread(target=self._run, name="mlflow-mirror", daemon=True)
         self.last_error: Exception | None = None
 
+    @property
+    def complaint(self) -> str | None:
+        """What the latest attempt failed with, for people to read; None if it went well."""
+        return None if self.last_error is None else redacted(str(self.last_error))
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self

@@ -238,6 +238,18 @@ def test_order_of_positives_and_negatives_a_millionth_apart() -> None:
     _ranks_alike(score_embeddings(embeddings, labels), _exactly(embeddings, labels))
 
 
+def _counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that every pass over the pairs adds to."""
+    passes: list[int] = []
+
+    def count(*given: Any) -> pair_counts.PairCounts:
+        passes.append(1)
+        return pair_counts.count_pairs(*given)
+
+    monkeypatch.setattr(far_search, "count_pairs", count)
+    return passes
+
+
 @pytest.mark.parametrize("factor", [0.5, 0.9, 1.1, 1.5])
 def test_a_sample_that_misleads_costs_another_pass(
     factor: float, monkeypatch: pytest.MonkeyPatch
@@ -248,13 +260,7 @@ def test_a_sample_that_misleads_costs_another_pass(
 
     embeddings, labels = _set(13)
     monkeypatch.setattr(one_pass, "DistanceEstimate", Misled)
-    passes = []
-
-    def count(*given: Any) -> pair_counts.PairCounts:
-        passes.append(1)
-        return pair_counts.count_pairs(*given)
-
-    monkeypatch.setattr(far_search, "count_pairs", count)
+    passes = _counted(monkeypatch)
     got = score_embeddings(embeddings, labels)
     assert len(passes) > 1
     _ranks_alike(got, _exactly(embeddings, labels))
@@ -275,13 +281,7 @@ def test_few_samples_outside_one_class_cost_no_other_pass(
     widths = 0.3 + 0.4 * torch.rand(251, 1, generator=generator)
     noise = torch.randn(5_000, 512, generator=generator)
     monkeypatch.setattr(distance_estimate, "_ENOUGH", enough)
-    passes = []
-
-    def count(*given: Any) -> pair_counts.PairCounts:
-        passes.append(1)
-        return pair_counts.count_pairs(*given)
-
-    monkeypatch.setattr(far_search, "count_pairs", count)
+    passes = _counted(monkeypatch)
     score_embeddings(centres[labels] + widths[labels] * noise, labels)
     assert len(passes) == expected
 

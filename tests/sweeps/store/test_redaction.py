@@ -14,6 +14,7 @@ from sweeps.store import redacted
             "http://host/?user=ray&sslpassword=***&x=1",
         ),
         ("http://host/?Api_Key=S3cret#top", "http://host/?Api_Key=***"),
+        ("postgresql://ray:S3' cr\"et\n@x@host/db", "postgresql://ray:***@host/db"),
         ("postgresql:/ray:S3cret@host/db", "***@host/db"),
         ("ray:S3cret@host/db", "***@host/db"),
         (
