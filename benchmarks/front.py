@@ -98,7 +98,7 @@ def _carried_out(spec: SweepSpec) -> tuple[list[TrialRecord], list[MeasurementRe
         trials[ended.number] = _trial(ended)
         config = SimulatedConfig.model_validate({**ended.config, "seed": ended.seed})
         metrics = SimulatedRun(config).advance().metrics
-        study.tell(ended.number, metrics)
+        study.tell(ended, metrics)
         measured.append(_measured(ended.number, ended.seed, metrics))
     return list(trials.values()), measured
 

@@ -2,12 +2,13 @@
 
 from sweeps.search.confirmations import Confirmations
 from sweeps.search.plan import SweepPlan, plan_sweep
-from sweeps.search.replication import ReplicatedStudy, study_of
+from sweeps.search.replication import PastRun, ReplicatedStudy, study_of
 from sweeps.search.samplers import make_sampler
 from sweeps.search.study import Study, Suggestion
 
 __all__ = [
     "Confirmations",
+    "PastRun",
     "ReplicatedStudy",
     "Study",
     "Suggestion",

@@ -49,6 +49,7 @@ class Confirmations:
         self._runs = deque(
             replace(each, keep=each.seed == first.get(each.number)) for each in runs.values()
         )
+        self._out = 0
         self.total = len(runs)
 
     @staticmethod
@@ -62,12 +63,19 @@ class Confirmations:
 
     @property
     def done(self) -> bool:
-        """Whether all have been handed out."""
-        return not self._runs
+        """Whether all have ended."""
+        return not self._runs and not self._out
 
     def ask(self) -> Suggestion | None:
-        """Return the next run; None when all have been handed out."""
+        """Return the next run; None while, or when, all are handed out."""
+        self._out += bool(self._runs)
         return self._runs.popleft() if self._runs else None
 
-    def tell(self, number: int, metrics: Mapping[str, float] | None) -> None:
-        """Take no note: nothing depends on how a run ended."""
+    def tell(self, run: Suggestion, metrics: Mapping[str, float] | None) -> None:
+        """Take note that a run has ended; nothing depends on how."""
+        self._out -= 1
+
+    def lost(self, run: Suggestion) -> None:
+        """Take note that a run ended by no fault of its own: it is handed out again."""
+        self._out -= 1
+        self._runs.append(run)

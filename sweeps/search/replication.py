@@ -1,11 +1,13 @@
 """Replication of trials: which configuration is trained next, and under which seed."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
+import optuna
 
 from objectives import Objective
 from sweeps.estimates import Array, Posterior, posterior_of, scaled, unscaled
@@ -15,10 +17,25 @@ from sweeps.search.samplers import make_sampler
 from sweeps.search.study import Study, Suggestion
 from sweeps.spec import Seeds, SweepSpec
 
-__all__ = ["ReplicatedStudy", "study_of"]
+__all__ = ["PastRun", "ReplicatedStudy", "study_of"]
 
 # Runs of each control where seeds are automatic: what the noise is first measured with.
 _OF_A_CONTROL: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastRun:
+    """A run that was handed out before.
+
+    Attributes:
+        suggestion: As it was handed out.
+        ended: Whether it has ended; otherwise it is to be handed out again.
+        metrics: What it scored; None if it failed.
+    """
+
+    suggestion: Suggestion
+    ended: bool
+    metrics: Mapping[str, float] | None = None
 
 
 class ReplicatedStudy:
@@ -36,10 +53,6 @@ class ReplicatedStudy:
         seeds: Seeds of each configuration, or ``auto``.
         replicates: With ``auto``, how many runs come on top of one for each configuration.
         reports: Plans what comes last, when all that was searched has ended; None: nothing does.
-
-    Attributes:
-        configurations: Number of configurations.
-        total: Number of runs, at most.
     """
 
     def __init__(
@@ -55,120 +68,207 @@ class ReplicatedStudy:
         self._objectives = tuple(objectives)
         self._signs: Array = np.array([each.sign for each in objectives])
         self._seeds = seeds
-        self._left = replicates if seeds == "auto" else 0
-        self._suggested: dict[int, Suggestion] = {}
-        self._started: Counter[int] = Counter()
-        self._running: Counter[int] = Counter()
-        self._values: dict[int, list[Array]] = {}
-        self._queue: deque[int] = deque()
+        self._replicates = replicates if seeds == "auto" else 0
         self._reports = reports
-        self._reporting: deque[Suggestion] | None = None if reports else deque()
-        self.configurations = study.total
-        self.total = study.total * (1 if seeds == "auto" else seeds) + self._left
-        self.total += reports.runs if reports else 0
+        self.restore({}, ())
+
+    def restore(self, known: Mapping[int, Suggestion], runs: Iterable[PastRun]) -> None:
+        """Take some runs for handed out, and forget all others.
+
+        What did not end is handed out again, first of all; then it goes on as the study would have
+        that handed these out.
+
+        Args:
+            known: All configurations there are, by number, also those that only report.
+            runs: In the order in which they started.
+        """
+        runs = [each for each in runs if each.suggestion.purpose != "CONFIRM"]
+        searched = [each for each in runs if each.suggestion.purpose == "SEARCH"]
+        own = {each.suggestion.number for each in searched}
+        self._study.restore([known[number] for number in sorted(own)], after=max(known, default=-1))
+        self._known = dict(known)
+        self._started = Counter(each.suggestion.number for each in searched)
+        self._running: Counter[int] = Counter()
+        self._values: dict[int, dict[int, Array]] = {}
+        self._owed: Counter[int] = Counter()
+        self._again = deque(each.suggestion for each in runs if not each.ended)
+        self._out: set[tuple[int, int]] = set()
+        self._reported = {_key(each.suggestion) for each in runs} - {*map(_key, _of(searched))}
+        self._reporting: deque[Suggestion] | None = None if self._reports else deque()
+        self._left = self._replicates - sum(count - 1 for count in self._started.values())
+        for each in searched:
+            self._running[each.suggestion.number] += not each.ended
+            if each.ended:
+                self._note(each.suggestion, each.metrics)
+        for number in sorted(self._values):
+            self._owed[number] = self._further(number)
+
+    @property
+    def configurations(self) -> int:
+        """Number of configurations."""
+        return self._study.total
+
+    @property
+    def total(self) -> int:
+        """Number of runs, at most."""
+        each = 1 if self._seeds == "auto" else self._seeds
+        reports = self._reports.runs if self._reports else 0
+        return self._study.total * each + self._replicates + reports
 
     @property
     def done(self) -> bool:
         """Whether `ask` will never again have a run, whatever is told."""
-        return self._searched and not self._reporting and self._reporting is not None
+        if self._again or self._out or self._reporting is None:
+            return False
+        return self._searched and not self._reporting
 
     @property
     def _searched(self) -> bool:
-        if self._study.left or self._queue or self._running:
+        if self._study.left or any(self._owed.values()) or any(self._running.values()):
             return False
-        return not (self._left and self._values)
+        return not (self._left > 0 and self._values)
 
     def ask(self) -> Suggestion | None:
         """Return the next run; None while there is none, which what is told may change."""
-        if not self._queue and self._study.left:
-            suggestion = self._study.ask()
-            assert suggestion is not None
-            self._suggested[suggestion.number] = suggestion
-            return self._begin(suggestion.number)
-        if self._queue:
-            return self._begin(self._queue.popleft())
-        number = self._most_telling() if self._left and self._values else None
+        run = self._again.popleft() if self._again else self._new()
+        if run is not None:
+            self._out.add(_key(run))
+        return run
+
+    def _new(self) -> Suggestion | None:
+        """Return the next run that was never handed out."""
+        owed = min((number for number, runs in self._owed.items() if runs), default=None)
+        if owed is not None:
+            self._owed[owed] -= 1
+            return self._begin(owed)
+        if self._study.left:
+            return self._begin(self._suggested().number)
+        number = self._most_telling() if self._left > 0 and self._values else None
         if number is None:
             return self._report()
         self._left -= 1
         return self._begin(number)
 
-    def tell(self, number: int, metrics: Mapping[str, float] | None) -> None:
-        """Take note of how a run of a configuration ended.
+    def tell(self, run: Suggestion, metrics: Mapping[str, float] | None) -> None:
+        """Take note of how a run ended.
 
         Args:
-            number: Of the suggestion.
+            run: As it was handed out.
             metrics: What it scored; None if it failed.
         """
-        if self._reports and self._reporting is not None:
-            return  # the search is over, and what reports decides nothing
-        self._running -= Counter([number])
-        values = [(metrics or {}).get(each.name, np.nan) for each in self._objectives]
-        first = self._started[number] == 1
-        if np.isfinite(values).all():
-            self._values.setdefault(number, []).append(scaled(np.array(values), self._objectives))
-            if first:
-                self._queue.extend([number] * self._further(number))
-        if not self._running[number] and number not in self._queue:
-            self._study.tell(number, self._told(number))
+        self._out.discard(_key(run))
+        if run.purpose != "SEARCH":
+            return  # what reports decides nothing
+        first = self._started[run.number] == 1
+        self._running[run.number] -= 1
+        if self._note(run, metrics) and first:
+            self._owed[run.number] = self._further(run.number)
+
+    def lost(self, run: Suggestion) -> None:
+        """Take note that a run ended by no fault of its own: it is handed out again, soon."""
+        self._out.discard(_key(run))
+        self._again.append(run)
+
+    def _note(self, run: Suggestion, metrics: Mapping[str, float] | None) -> bool:
+        """Keep what a run scored; return whether it did."""
+        values = np.array([(metrics or {}).get(each.name, np.nan) for each in self._objectives])
+        if not np.isfinite(values).all():
+            if run.number not in self._values:
+                self._study.tell(run.number, None)
+            return False
+        self._values.setdefault(run.number, {})[run.seed] = scaled(values, self._objectives)
+        return True
+
+    @property
+    def study(self) -> optuna.Study:
+        """Optuna's study of what the sampler is told now: shrunken values, in memory."""
+        self._inform()
+        return self._study.study
+
+    def _inform(self) -> None:
+        """Tell the study what is known of each configuration."""
+        for number, values in self._shrunken().items():
+            self._study.tell(number, values)
+
+    def _suggested(self) -> Suggestion:
+        """Return a new configuration, suggested by what is known of all others."""
+        self._inform()
+        suggestion = self._study.ask()
+        assert suggestion is not None
+        self._known[suggestion.number] = suggestion
+        return suggestion
 
     def _report(self) -> Suggestion | None:
         """Return the next run that reports on what was chosen."""
         if self._reports and self._reporting is None and self._searched:
-            self._reporting = deque(self._reports.plan(self._suggested))
+            planned = self._reports.plan(self._known)
+            self._reporting = deque(run for run in planned if _key(run) not in self._reported)
         return self._reporting.popleft() if self._reporting else None
 
     def _begin(self, number: int) -> Suggestion:
-        suggestion = self._suggested[number]
+        suggestion = self._known[number]
         seed = suggestion.seed + self._started[number]
         self._started[number] += 1
         self._running[number] += 1
         return replace(suggestion, seed=seed)
 
     def _further(self, number: int) -> int:
-        """Return how many runs follow the first of a configuration at once."""
+        """Return how many runs follow those of a configuration at once, after its first."""
         if self._seeds != "auto":
-            return self._seeds - 1
-        if not self._suggested[number].control or not self._left:
+            return self._seeds - self._started[number]
+        if not self._known[number].control:
             return 0
-        further = min(_OF_A_CONTROL - 1, self._left)
+        further = max(0, min(_OF_A_CONTROL - self._started[number], self._left))
         self._left -= further
         return further
 
     def _most_telling(self) -> int | None:
         """Return the configuration to train once more; None where no run would tell anything."""
-        numbers = list(self._values)
+        numbers = sorted(self._values)
         posterior = self._posterior(numbers)
         if posterior is None:
             return min(numbers, key=lambda number: (self._started[number], number))
         running = np.array([self._running[number] for number in numbers])
         worth = worth_of_one_more(
-            posterior.expecting(running), self._signs, seed=sum(self._started.values())
+            posterior.expecting(running), self._signs, seed=self._started.total()
         )
         best = int(np.argmax(worth))
         if worth[best] > 0:
             return numbers[best]
-        if not self._running:
+        if not any(self._running.values()):
             self._left = 0  # nothing will change that
         return None
 
     def _posterior(self, numbers: Sequence[int]) -> Posterior | None:
-        counts = [len(self._values[number]) for number in numbers]
-        values = np.array([value for number in numbers for value in self._values[number]])
-        return posterior_of(values, np.repeat(np.arange(len(numbers)), counts))
+        runs = [self._runs(number) for number in numbers]
+        owners = np.repeat(np.arange(len(numbers)), [len(each) for each in runs])
+        return posterior_of(np.concatenate(runs), owners) if runs else None
 
-    def _told(self, number: int) -> Mapping[str, float] | None:
-        """Return what the sampler is told of a configuration: its shrunken values."""
-        if number not in self._values:
-            return None
-        numbers = list(self._values)
+    def _runs(self, number: int) -> Array:
+        """Return what the runs of a configuration scored by seed, runs x 2."""
+        return np.array([values for _, values in sorted(self._values[number].items())])
+
+    def _shrunken(self) -> dict[int, Mapping[str, float]]:
+        """Return what is known of each configuration: its shrunken values."""
+        numbers = sorted(self._values)
+        if not numbers:
+            return {}
         posterior = self._posterior(numbers)
         if posterior is None:
-            point, noise = np.mean(self._values[number], axis=0), np.zeros((2, 2))
+            points, noise = np.array([self._runs(n).mean(0) for n in numbers]), np.zeros((2, 2))
         else:
-            point, noise = posterior.mean[numbers.index(number)], posterior.noise
-        values = unscaled(point, self._objectives, noise=noise)
-        return {each.name: float(v) for each, v in zip(self._objectives, values, strict=True)}
+            points, noise = posterior.mean, posterior.noise
+        rows = unscaled(points, self._objectives, noise=noise).tolist()
+        names = [each.name for each in self._objectives]
+        return {n: dict(zip(names, row, strict=True)) for n, row in zip(numbers, rows, strict=True)}
+
+
+def _of(runs: Iterable[PastRun]) -> Iterable[Suggestion]:
+    return (each.suggestion for each in runs)
+
+
+def _key(run: Suggestion) -> tuple[int, int]:
+    return run.number, run.seed
 
 
 def study_of(
@@ -186,7 +286,7 @@ def study_of(
         spec.search_space(),
         objectives,
         trials=budget.trials,
-        sampler=make_sampler(spec.sampler, seed=spec.seed),
+        sampler=partial(make_sampler, spec.sampler, seed=spec.seed),
     )
     replicates = budget.trials if budget.replicates is None else budget.replicates
     reports = Reports(spec.kind.rules.control, chosen, runs=budget.reports)

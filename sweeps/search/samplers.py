@@ -1,16 +1,23 @@
 """Samplers of a sweep, by the names that a spec has for them."""
 
+import numpy as np
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 
 __all__ = ["make_sampler"]
 
 
-def make_sampler(name: str, *, seed: int) -> BaseSampler:
-    """Return the sampler that a spec names.
+def make_sampler(name: str, *, seed: int, number: int = 0) -> BaseSampler:
+    """Return the sampler that a spec names, for one suggestion.
+
+    Args:
+        name: ``tpe``, ``nsgaii`` or ``random``.
+        seed: Of the sweep.
+        number: Of the suggestion; each has its own part of the seed.
 
     Raises:
-        ValueError: It is not one of ``tpe``, ``nsgaii``, ``random``.
+        ValueError: There is none of that name.
     """
+    [seed] = np.random.SeedSequence([seed, number]).generate_state(1).tolist()
     if name == "tpe":
         # constant_liar: what is still running counts as tried, so that parallel trials spread.
         return TPESampler(seed=seed, constant_liar=True)

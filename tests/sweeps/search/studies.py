@@ -1,5 +1,7 @@
 """Study of metric learning over a small space."""
 
+from functools import partial
+
 from objectives import get_objective
 from sweeps.search import Study, make_sampler
 from sweeps.spec import Choices, Range, SearchSpace
@@ -23,4 +25,4 @@ def small_study(*, trials: int = 5, sampler: str = "tpe", seed: int = 0) -> Stud
         config=workload.config,
         rules=workload.rules,
     )
-    return Study(space, PAIR, trials=trials, sampler=make_sampler(sampler, seed=seed))
+    return Study(space, PAIR, trials=trials, sampler=partial(make_sampler, sampler, seed=seed))

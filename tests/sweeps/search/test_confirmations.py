@@ -24,7 +24,7 @@ def handed_out(runs: Confirmations) -> list[Suggestion]:
     found = []
     while (run := runs.ask()) is not None:
         assert not runs.done or run is not None
-        runs.tell(run.number, None)
+        runs.tell(run, None)
         found.append(run)
     assert runs.done
     return found

@@ -2,7 +2,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import optuna
 import pytest
 from optuna.trial import TrialState
 
@@ -13,12 +12,8 @@ from tests.sweeps.search.studies import CONTROLS, PAIR, small_study
 Outcome = Callable[[Suggestion], Mapping[str, float] | None]
 
 
-def replicated(
-    seeds: Seeds, *, trials: int = 6, replicates: int = 0
-) -> tuple[ReplicatedStudy, optuna.Study]:
-    study = small_study(trials=trials)
-    made = ReplicatedStudy(study, PAIR, seeds=seeds, replicates=replicates)
-    return made, study.study
+def replicated(seeds: Seeds, *, trials: int = 6, replicates: int = 0) -> ReplicatedStudy:
+    return ReplicatedStudy(small_study(trials=trials), PAIR, seeds=seeds, replicates=replicates)
 
 
 def noisy(suggestion: Suggestion) -> Mapping[str, float]:
@@ -43,29 +38,29 @@ def carry_out(
             return runs
         assert not search.done
         ended = running.pop(0)
-        search.tell(ended.number, outcome(ended))
+        search.tell(ended, outcome(ended))
 
 
 def test_one_seed_each_is_the_study_itself() -> None:
-    search, study = replicated(1)
+    search = replicated(1)
     runs = carry_out(search)
     assert [(run.number, run.seed) for run in runs] == [(n, 0) for n in range(CONTROLS + 6)]
     assert search.total == len(runs)
-    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 6
+    assert [trial.state for trial in search.study.trials] == [TrialState.COMPLETE] * 6
 
 
 def test_a_number_of_seeds_is_that_of_every_configuration() -> None:
-    search, study = replicated(3)
+    search = replicated(3)
     runs = carry_out(search)
     assert search.total == len(runs) == 3 * (CONTROLS + 6)
     held = Counter((run.number, run.seed) for run in runs)
     assert held == {(n, seed): 1 for n in range(CONTROLS + 6) for seed in range(3)}
     # The sampler is told once of each configuration, and after its last run.
-    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 6
+    assert [trial.state for trial in search.study.trials] == [TrialState.COMPLETE] * 6
 
 
 def test_every_run_of_a_configuration_is_of_that_configuration() -> None:
-    search, _ = replicated(2)
+    search = replicated(2)
     configs: dict[int, Mapping[str, object]] = {}
     for run in carry_out(search):
         assert configs.setdefault(run.number, run.config) == run.config
@@ -73,7 +68,7 @@ def test_every_run_of_a_configuration_is_of_that_configuration() -> None:
 
 
 def test_automatic_seeds_measure_the_noise_on_the_controls_and_then_the_front() -> None:
-    search, _ = replicated("auto", trials=10, replicates=14)
+    search = replicated("auto", trials=10, replicates=14)
     runs = carry_out(search)
     assert len(runs) == search.total == CONTROLS + 10 + 14
     counts = Counter(run.number for run in runs)
@@ -97,7 +92,7 @@ def test_runs_go_where_the_front_is_open() -> None:
             "opis": (0.001 if good else 0.02) * float(np.exp(noise[1])),
         }
 
-    search, _ = replicated("auto", trials=10, replicates=12)
+    search = replicated("auto", trials=10, replicates=12)
     runs = carry_out(search, apart)
     last = Counter(run.number for run in runs[CONTROLS + 10 + CONTROLS :])
     assert last[4] + last[7] >= 0.9 * last.total() > 0
@@ -108,7 +103,7 @@ def test_a_settled_front_needs_no_further_runs() -> None:
         step = suggestion.number / 20
         return {"recall_at_1": 0.5 + step, "opis": 0.01 * (1 - step)}
 
-    search, _ = replicated("auto", replicates=50)
+    search = replicated("auto", replicates=50)
     runs = carry_out(search, certain)
     assert len(runs) < CONTROLS + 6 + 50
 
@@ -117,16 +112,16 @@ def test_what_fails_first_is_not_tried_again() -> None:
     def failing(suggestion: Suggestion) -> Mapping[str, float] | None:
         return None if suggestion.number % 2 else noisy(suggestion)
 
-    search, study = replicated("auto", trials=8, replicates=10)
+    search = replicated("auto", trials=8, replicates=10)
     counts = Counter(run.number for run in carry_out(search, failing))
     assert all(counts[number] == 1 for number in counts if number % 2)
-    assert sum(trial.state is TrialState.FAIL for trial in study.trials) == 4
+    assert sum(trial.state is TrialState.FAIL for trial in search.study.trials) == 4
 
 
 def test_where_all_fails_it_ends() -> None:
-    search, _ = replicated("auto", replicates=10)
+    search = replicated("auto", replicates=10)
     assert len(carry_out(search, lambda _: None)) == CONTROLS + 6
-    search, _ = replicated(3)
+    search = replicated(3)
     assert len(carry_out(search, lambda _: None)) == CONTROLS + 6
 
 
@@ -134,13 +129,13 @@ def test_a_replicate_that_fails_leaves_the_values_of_the_others() -> None:
     def once(suggestion: Suggestion) -> Mapping[str, float] | None:
         return noisy(suggestion) if suggestion.seed == 0 else None
 
-    search, study = replicated(2)
+    search = replicated(2)
     assert len(carry_out(search, once)) == 2 * (CONTROLS + 6)
-    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 6
+    assert [trial.state for trial in search.study.trials] == [TrialState.COMPLETE] * 6
 
 
 def test_the_sampler_is_told_shrunken_values() -> None:
-    search, study = replicated("auto", trials=20, replicates=CONTROLS)
+    search = replicated("auto", trials=20, replicates=CONTROLS)
     measured: dict[int, float] = {}
 
     def alike(suggestion: Suggestion) -> Mapping[str, float]:
@@ -149,11 +144,11 @@ def test_the_sampler_is_told_shrunken_values() -> None:
         return {"recall_at_1": 0.5 + noise[0] / 10, "opis": measured[suggestion.number]}
 
     carry_out(search, alike, at_once=1)
-    told = [trial.values[1] for trial in study.trials]
+    told = [trial.values[1] for trial in search.study.trials]
     assert np.std(told[5:]) < 0.9 * np.std([measured[n + CONTROLS] for n in range(5, 20)])
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 5, 40])
 def test_as_many_at_once_as_there_are_cores(at_once: int) -> None:
-    search, _ = replicated("auto", replicates=8)
+    search = replicated("auto", replicates=8)
     assert len(carry_out(search, at_once=at_once)) == search.total

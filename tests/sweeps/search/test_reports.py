@@ -100,7 +100,7 @@ def test_reports_come_last_and_decide_nothing(fails: bool) -> None:
     while (suggestion := study.ask()) is not None:
         seen.append(suggestion.purpose == "REPORT")
         value = {"recall_at_1": 0.9 + suggestion.number / 100, "opis": 0.003}
-        study.tell(suggestion.number, None if fails and suggestion.purpose == "REPORT" else value)
+        study.tell(suggestion, None if fails and suggestion.purpose == "REPORT" else value)
     assert seen == [False] * 9 + [True] * 6
     assert (asked, study.done) == ([1], True)
 
@@ -118,7 +118,15 @@ def test_what_still_runs_is_waited_for() -> None:
     assert (study.ask(), study.done) == (None, False)
     for each in first:
         assert each is not None
-        study.tell(each.number, {"recall_at_1": 0.9, "opis": 0.003})
+        study.tell(each, {"recall_at_1": 0.9, "opis": 0.003})
     reports = [study.ask(), study.ask()]
-    assert all(each is not None and each.purpose == "REPORT" for each in reports)
+    assert (study.ask(), study.done) == (None, False)
+    one, other = reports
+    assert one is not None
+    assert other is not None
+    assert {one.purpose, other.purpose} == {"REPORT"}
+    study.lost(one)
+    study.tell(other, None)
+    assert (study.done, study.ask(), study.ask()) == (False, one, None)
+    study.tell(one, None)
     assert (study.ask(), study.done) == (None, True)

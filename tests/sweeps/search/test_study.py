@@ -1,5 +1,6 @@
 import math
 from collections.abc import Mapping
+from functools import partial
 
 import optuna
 import pytest
@@ -65,7 +66,7 @@ def test_of_a_default_outside_the_space_the_sampler_is_told_nothing() -> None:
     space = SearchSpace(
         {"margin_positive": Range(low=0.6, high=0.8)}, {}, config=kind.config, rules=kind.rules
     )
-    study = Study(space, PAIR, trials=3, sampler=make_sampler("random", seed=0))
+    study = Study(space, PAIR, trials=3, sampler=partial(make_sampler, "random", seed=0))
     control, default, centre = (ask(study) for _ in range(3))
     assert (control.sampled, default.sampled) == ({}, {"margin_positive": 0.9})
     assert default.config["margin_positive"] == 0.9
@@ -78,7 +79,7 @@ def test_what_would_train_alike_comes_once() -> None:
     space = SearchSpace(
         {"batch_size": Choices(choices=(32, 64))}, {}, config=kind.config, rules=kind.rules
     )
-    study = Study(space, PAIR, trials=5, sampler=make_sampler("random", seed=0))
+    study = Study(space, PAIR, trials=5, sampler=partial(make_sampler, "random", seed=0))
     control, default = ask(study), ask(study)
     assert (control.control, default.control) == (True, False)
     assert (study.left, len(study.study.trials)) == (4, 1)
@@ -131,14 +132,16 @@ def test_what_has_no_two_values_is_told_as_failed(metrics: Mapping[str, float] |
     assert study.study.best_trials == []
 
 
-def test_an_end_that_is_told_twice_counts_once() -> None:
+def test_what_is_told_last_counts() -> None:
     study = small_study(trials=1)
     for _ in range(CONTROLS + 1):
         ask(study)
-    study.tell(1, scored(0.5, 0.1))
     study.tell(1, None)
+    study.tell(1, scored(0.5, 0.1))
+    study.tell(1, scored(0.6, 0.2))
     study.tell(99, None)
-    assert states(study) == [TrialState.COMPLETE]
+    [trial] = study.study.trials
+    assert (trial.state, trial.values) == (TrialState.COMPLETE, [0.6, 0.2])
 
 
 def test_pending_trials_are_running() -> None:
