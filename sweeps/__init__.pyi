@@ -6,6 +6,7 @@ from .execution import (
     SweepCallback,
     confirm_sweep,
     replay_sweep,
+    resume_sweep,
     run_sweep,
 )
 from .home import Home
@@ -86,6 +87,7 @@ __all__ = [
     "read_embeddings",
     "rename",
     "replay_sweep",
+    "resume_sweep",
     "run_sweep",
     "utility_plot",
     "write_front",

@@ -14,7 +14,18 @@ import typer
 from typer.core import TyperGroup
 
 from objectives import InputError
-from sweeps.cli.commands import confirm, export, front, list_sweeps, replay, run, score, status, ui
+from sweeps.cli.commands import (
+    confirm,
+    export,
+    front,
+    list_sweeps,
+    replay,
+    resume,
+    run,
+    score,
+    status,
+    ui,
+)
 from sweeps.cli.input_errors import in_options
 from sweeps.cli.terminal import ERR, print_line
 from trainer import TrialFailed  # noqa: F401  (so that the package is there: see `main`)
@@ -45,6 +56,7 @@ app = typer.Typer(
     epilog="Start with:  sweeps run examples/demo.yaml",
 )
 app.command()(run)
+app.command()(resume)
 app.command("list")(list_sweeps)
 app.command()(status)
 app.command()(front)

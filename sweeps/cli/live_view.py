@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -29,7 +29,9 @@ from sweeps.store import (
 
 __all__ = ["LiveProgress", "LiveView"]
 
-_REFRESH_SECONDS = 0.5
+# A run that was lost is run again.
+_OPEN: Final = (TrialState.RUNNING, TrialState.LOST)
+_REFRESH_SECONDS: Final = 0.5
 
 
 class LiveView(SweepCallback):
@@ -121,9 +123,7 @@ class LiveProgress:
         self._due = 0.0
         # Runs that had ended before: a sweep that is over can be confirmed.
         self._before = {
-            (each.number, each.seed)
-            for each in store.replicates(sweep)
-            if each.state is not TrialState.RUNNING
+            (each.number, each.seed) for each in store.replicates(sweep) if each.state not in _OPEN
         }
         self._printed: set[tuple[int, int]] = set()
         self._baselines_printed = {each.number for each in self._baselines()}
@@ -165,7 +165,7 @@ class LiveProgress:
         replicates = self._store.replicates(self._sweep)
         of = {trial.number: trial for trial in trials}
         last = {(each.number, each.seed): each for each in measurements}
-        ended = [each for each in replicates if each.state is not TrialState.RUNNING]
+        ended = [each for each in replicates if each.state not in _OPEN]
         ended = [each for each in ended if (each.number, each.seed) not in self._before]
         self._bar.update(self._task, completed=len(ended))
         if self._live.is_started:

@@ -1,7 +1,7 @@
 from .callback import RunningSweep, SweepCallback
 from .confirm import ConfirmedSweep, confirm_sweep
 from .mirrors import replay_sweep
-from .run import FinishedSweep, run_sweep
+from .run import FinishedSweep, resume_sweep, run_sweep
 
 __all__ = [
     "ConfirmedSweep",
@@ -10,5 +10,6 @@ __all__ = [
     "SweepCallback",
     "confirm_sweep",
     "replay_sweep",
+    "resume_sweep",
     "run_sweep",
 ]

@@ -23,7 +23,7 @@ def score_baselines(
     store: Store,
     callbacks: Sequence[SweepCallback],
 ) -> None:
-    """Score each baseline once, with the resources of a trial, and record it; none ends the sweep.
+    """Score each baseline that is not yet, with the resources of a trial; none ends the sweep.
 
     Args:
         spec: The sweep's.
@@ -31,13 +31,15 @@ def score_baselines(
         store: The record.
         callbacks: Called after each.
     """
-    waiting = list(planned_baselines(spec.kind.baselines, spec.search_space()))
+    scored = {each.number for each in store.baselines(spec.name) if each.split == _SPLIT}
+    planned = planned_baselines(spec.kind.baselines, spec.search_space())
+    waiting = [each for each in planned if each.number not in scored]
     most = spec.budget.max_concurrent or len(waiting)
     running: dict[Any, PlannedBaseline] = {}
     while waiting or running:
         while waiting and len(running) < most:
-            planned = waiting.pop(0)
-            running[_begin(planned, spec, surroundings)] = planned
+            first = waiting.pop(0)
+            running[_begin(first, spec, surroundings)] = first
         [ended], _ = ray.wait([*running])
         _record(store, spec.name, running.pop(ended), ended)
         for callback in callbacks:

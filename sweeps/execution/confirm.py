@@ -6,27 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydantic import ValidationError
-
 from objectives import InputError
 from sweeps.execution.callback import RunningSweep, SweepCallback
-from sweeps.execution.cluster import check_address, ray_cluster
+from sweeps.execution.cluster import ray_cluster
+from sweeps.execution.history import past_runs, settle, suggestions_of
+from sweeps.execution.lease import Lease, this_process
 from sweeps.execution.mirrors import mirror_of
-from sweeps.execution.slots import Slots
-from sweeps.execution.trials import (
-    end_running,
-    open_data,
-    run_trials,
-    surroundings_of,
-    watched,
-)
+from sweeps.execution.places import Places
+from sweeps.execution.run import check_same_data, spec_of
+from sweeps.execution.trials import open_data, run_trials, surroundings_of, watched
 from sweeps.home import Home
 from sweeps.results import RankedTrials, pick_trial, picks, ranked_trials, write_front
-from sweeps.search import Confirmations, Suggestion
+from sweeps.search import Confirmations
 from sweeps.spec import SweepSpec
-from sweeps.store import Purpose, Store, SweepRecord, SweepState, TrialState
-from sweeps.tracking import MirrorThread, check_tracking_uri
-from trainer import input_error
+from sweeps.store import Purpose, Store, SweepRecord, SweepState
+from sweeps.tracking import MirrorThread
 
 __all__ = ["ConfirmedSweep", "confirm_sweep"]
 
@@ -85,98 +79,88 @@ def confirm_sweep(
     Raises:
         InputError: There is no such sweep or pick, it is not over, its trials cannot be confirmed,
             its data are other ones, or its test classes were scored before.
-        KeyboardInterrupt: The user stopped it; the store says so.
+        KeyboardInterrupt: The user stopped it; the same call goes on with it.
     """
     if seeds < _FEWEST:
         raise InputError(f"must be {_FEWEST} or more, not {seeds}", field="seeds")
-    home = home or Home()
-    check_address(address)
-    tracking = tracking_uri or home.tracking_uri
-    check_tracking_uri(tracking)
-    folder = (cache or home.cache).absolute()
+    places = Places(home=home, store=store_url, tracking=tracking_uri, address=address, cache=cache)
     with ExitStack() as stack:
-        store = stack.enter_context(Store.open(store_url or home.store_url, create=False))
+        store = stack.enter_context(Store.open(places.store_url, create=False))
         record = store.sweep(name)
         spec = _spec(record)
-        attempt = _attempt(store, record, again=again)
+        lease = stack.enter_context(Lease.take(store, name, driver=this_process()))
+        settle(store, name, reason="its driver is gone")
         numbers = _numbers(ranked_trials(store, name), pick)
+        runs = _confirmations(store, spec, numbers, seeds=seeds, again=again)
         stack.enter_context(ray_cluster(address, spec.resources))
-        data = open_data(spec, folder, callbacks)
-        facts = record.provenance["data"]
-        if facts.get("fingerprint", data.fingerprint) != data.fingerprint:
-            raise InputError(f"the data are not those that {name} was trained on", field="data")
-        rule, known = spec.kind.rules.control, _suggested(store, name)
-        runs = Confirmations(rule, known, numbers, seeds=seeds, attempt=attempt)
+        data = open_data(spec, places.decoded, callbacks)
+        check_same_data(record, data)
         watching = RunningSweep(
             name=name, store=store, objectives=record.objectives, total=0, runs=runs.total
         )
-        mirror = mirror_of(store, name, tracking_uri=tracking, home=home)
+        mirror = mirror_of(store, name, tracking_uri=places.tracking_uri, home=places.root)
         with MirrorThread(mirror) as mirroring, watched(callbacks, watching):
+            kept = {"kept": str(places.root.kept(name))}
             try:
                 run_trials(
                     spec,
                     runs,
-                    {**surroundings_of(spec, data, folder), "kept": str(home.kept(name))},
+                    {**surroundings_of(spec, data, places.decoded), **kept},
                     store=store,
-                    home=home,
-                    slots=Slots(spec.resources, spec.budget, grows=address not in (None, "local")),
-                    runs=runs.total,
+                    home=places.root,
+                    slots=places.slots(spec),
+                    lost=lease.lost,
                     callbacks=callbacks,
                 )
             finally:
-                end_running(store, name, reason="the confirmation was interrupted")
+                if not lease.lost.is_set():
+                    settle(store, name, reason="the confirmation was interrupted")
         error = mirroring.complaint
         ranked = ranked_trials(store, name)
-        write_front(ranked, home.sweep(name))
+        write_front(ranked, places.root.sweep(name))
     return ConfirmedSweep(ranked=ranked, numbers=numbers, mirror_error=error)
 
 
 def _spec(record: SweepRecord) -> SweepSpec:
-    try:
-        spec = SweepSpec.model_validate(record.spec)
-    except ValidationError as error:  # such as a workload that is not to be found from here
-        raise input_error(error) from None
+    spec = spec_of(record)
     if spec.kind.confirm is None or spec.kind.rules.control is None:
         raise InputError(f"{record.name}: what its workload trains cannot be confirmed")
     if record.state is SweepState.RUNNING:
-        raise InputError(f"{record.name} is still running")
+        raise InputError(f"{record.name} is not over: it is running, or to be resumed")
     return spec
 
 
-def _attempt(store: Store, record: SweepRecord, *, again: bool) -> int:
-    """Return how often a sweep was confirmed before; refuse to score the test classes twice."""
-    scored = [m for m in store.measurements(record.name) if m.purpose is Purpose.CONFIRM]
+def _confirmations(
+    store: Store, spec: SweepSpec, numbers: tuple[int, ...], *, seeds: int, again: bool
+) -> Confirmations:
+    """Return what is to be run: the rest of an interrupted confirmation, or a whole one.
+
+    Raises:
+        InputError: The test classes were scored before, by a confirmation that was not interrupted
+            or was about something else, and ``again`` is not set.
+    """
+    known, rule = suggestions_of(store, spec.name), spec.kind.rules.control
+    past = past_runs(store, spec.name, known)
+    before = [each for each in past if each.suggestion.purpose == "CONFIRM"]
+    attempts = Confirmations.attempts(
+        run.suggestion.seed - known[run.suggestion.number].config["seed"] for run in before
+    )
+    if any(not each.ended for each in before):
+        rest = Confirmations(rule, known, numbers, seeds=seeds, attempt=attempts - 1, past=before)
+        if rest.goes_on:
+            return rest
+    scored = [m for m in store.measurements(spec.name) if m.purpose is Purpose.CONFIRM]
     if scored and not again:
         when = min(each.recorded_at for each in scored)
         raise InputError(
-            f"the test classes of {record.name} were scored on {when:%Y-%m-%d}: what is chosen "
+            f"the test classes of {spec.name} were scored on {when:%Y-%m-%d}: what is chosen "
             "after having seen them is too good on them; with again they are scored once more, "
             "and the record shows it",
             field=("again",),
         )
-    before = [run for run in store.replicates(record.name) if run.purpose is Purpose.CONFIRM]
-    if not again and any(run.state is TrialState.RUNNING for run in before):
-        raise InputError(
-            f"{record.name} is being confirmed; where that process is no more, use again",
-            field=("again",),
-        )
-    own = {trial.number: trial.config["seed"] for trial in store.trials(record.name)}
-    return Confirmations.attempts(run.seed - own[run.number] for run in before)
+    return Confirmations(rule, known, numbers, seeds=seeds, attempt=attempts)
 
 
 def _numbers(ranked: RankedTrials, wanted: Sequence[str]) -> tuple[int, ...]:
     named = wanted or list(picks(ranked.objectives))
     return tuple(dict.fromkeys(pick_trial(ranked, each).number for each in named))
-
-
-def _suggested(store: Store, name: str) -> dict[int, Suggestion]:
-    return {
-        trial.number: Suggestion(
-            number=trial.number,
-            seed=trial.config["seed"],
-            config=trial.config,
-            sampled=trial.sampled,
-            control=trial.control,
-        )
-        for trial in store.trials(name)
-    }

@@ -1,9 +1,10 @@
 """Mirrors of sweeps in MLflow, where a home or a server keeps them."""
 
 from objectives import InputError
+from sweeps.execution.places import Places
 from sweeps.home import Home
 from sweeps.store import Store, redacted
-from sweeps.tracking import MlflowMirror, check_tracking_uri, is_server
+from sweeps.tracking import MlflowMirror, is_server
 
 __all__ = ["mirror_of", "replay_sweep"]
 
@@ -37,13 +38,11 @@ def replay_sweep(
     Raises:
         InputError: There is no such sweep, or MLflow cannot be reached, or refuses.
     """
-    home = home or Home()
-    tracking = tracking_uri or home.tracking_uri
-    check_tracking_uri(tracking)
-    with Store.open(store_url or home.store_url, create=False) as store:
+    places = Places(home=home, store=store_url, tracking=tracking_uri)
+    with Store.open(places.store_url, create=False) as store:
         store.sweep(name)
         try:
-            mirror_of(store, name, tracking_uri=tracking, home=home).replay()
+            mirror_of(store, name, tracking_uri=places.tracking_uri, home=places.root).replay()
         except Exception as error:  # MLflow's own, its database's, the network's
             said = redacted(str(error)).strip().partition("\n")[0]
             raise InputError(

@@ -1,35 +1,60 @@
-"""Recorder of Ray's events in the store."""
+"""Recorder of Ray's events: in the store, and in the search."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ray import tune
 
 from sweeps.execution.callback import SweepCallback
-from sweeps.execution.last_words import last_words_in
+from sweeps.execution.endings import Ending, Endings
+from sweeps.search import Suggestion
 from sweeps.spec import Workload
 from sweeps.store import Purpose, Store, TrialState
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "Told"]
+
+
+class Told(Protocol):
+    """Search that is told how runs end, such as a `sweeps.search.ReplicatedStudy`."""
+
+    def tell(self, run: Suggestion, metrics: Mapping[str, float] | None) -> None:
+        """Take note of how a run ended."""
+
+    def lost(self, run: Suggestion) -> None:
+        """Take note that a run ended by no doing of its own."""
 
 
 class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
-    """Writes what Ray reports to the store, on the driver; nothing else writes trials.
+    """Writes what Ray reports to the store, on the driver, and tells the search how runs end.
+
+    Nothing else writes trials, and nothing else decides how a run ended.
 
     Args:
         store: The record.
         sweep: Name of the sweep.
         workload: The kind of its trials.
+        search: What its runs come from.
+        endings: Decides how runs ended.
         callbacks: Called after each event.
     """
 
     def __init__(
-        self, store: Store, sweep: str, workload: Workload, callbacks: Sequence[SweepCallback]
+        self,
+        store: Store,
+        sweep: str,
+        workload: Workload,
+        *,
+        search: Told,
+        endings: Endings,
+        callbacks: Sequence[SweepCallback],
     ) -> None:
         self._store = store
         self._sweep = sweep
         self._workload = workload
+        self._search = search
+        self._endings = endings
         self._callbacks = callbacks
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -40,65 +65,91 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """Record a measurement, or why there is none."""
-        if result["failure"]:
-            self._finish(trial, TrialState.FAILED, result["failure"])
-        else:
-            measured = result["measurement"]
-            self._store.record_measurement(
-                self._sweep,
-                trial.config["number"],
-                epoch=measured.epoch,
-                seed=measured.seed,
-                split=measured.split,
-                metrics=measured.metrics,
-            )
-        self._call_back()
-
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Record a run as COMPLETE."""
-        if not trial.last_result["failure"]:
-            self._finish(trial, TrialState.COMPLETE)
+        """Record a measurement, or why there is none, and the end of a run that has ended."""
+        ending = self._endings.of_result(result, last_epoch=self._last_epoch(trial))
+        with self._store.together():
+            if (measured := result["measurement"]) is not None:
+                self._store.record_measurement(
+                    self._sweep,
+                    trial.config["number"],
+                    epoch=measured.epoch,
+                    seed=measured.seed,
+                    split=measured.split,
+                    metrics=measured.metrics,
+                )
+            if ending is not None:
+                self._finish(trial, ending)
+        if ending is not None:
+            complete = ending.state is TrialState.COMPLETE
+            self._search.tell(_run(trial), measured.metrics if complete else None)
         self._call_back()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Record a run as FAILED, with the actor's last words."""
+        """Record how a run ended whose actor failed."""
+        ending = self._endings.of_error(
+            _kept_text(trial), number=trial.config["number"], seed=trial.config["seed"]
+        )
         # Where an actor fails before the first epoch, Ray has not said that the trial started.
         self._add(trial)
-        self._finish(trial, TrialState.FAILED, _reason(trial))
+        with self._store.together():
+            self._finish(trial, ending)
+        if ending.state is TrialState.LOST:
+            self._search.lost(_run(trial))
+        else:
+            self._search.tell(_run(trial), None)
         self._call_back()
 
     def _add(self, trial: Any) -> None:
-        config = self._workload.config.model_validate(trial.config["config"])
-        self._store.add_trial(
-            self._sweep,
-            trial.config["number"],
-            config=trial.config["config"],
-            sampled=trial.config["sampled"],
-            control=trial.config["control"],
-            last_epoch=self._workload.last_epoch(config),
-        )
-        self._store.add_replicate(
-            self._sweep,
-            trial.config["number"],
-            seed=trial.config["seed"],
-            purpose=Purpose(trial.config["purpose"]),
-        )
+        config = trial.config
+        with self._store.together():
+            self._store.add_trial(
+                self._sweep,
+                config["number"],
+                config=config["config"],
+                sampled=config["sampled"],
+                control=config["control"],
+                last_epoch=self._last_epoch(trial),
+                drawn=config["drawn"],
+            )
+            self._store.add_replicate(
+                self._sweep,
+                config["number"],
+                seed=config["seed"],
+                purpose=Purpose(config["purpose"]),
+                attempt=config["attempt"],
+            )
 
-    def _finish(self, trial: Any, state: TrialState, reason: str | None = None) -> None:
+    def _finish(self, trial: Any, ending: Ending) -> None:
         """Record how a run ended; a trial ends as its first run does."""
         number, seed = trial.config["number"], trial.config["seed"]
-        self._store.finish_replicate(self._sweep, number, seed=seed, state=state, reason=reason)
+        self._store.finish_replicate(
+            self._sweep,
+            number,
+            seed=seed,
+            state=ending.state,
+            reason=ending.reason,
+            kind=ending.kind,
+            traceback=ending.traceback,
+            node=trial.node_ip,
+        )
         if seed == trial.config["config"]["seed"]:
-            self._store.finish_trial(self._sweep, number, state, reason)
+            self._store.finish_trial(self._sweep, number, ending.state, ending.reason)
+
+    def _last_epoch(self, trial: Any) -> int:
+        config = self._workload.config.model_validate(trial.config["config"])
+        return self._workload.last_epoch(config)
 
     def _call_back(self) -> None:
         for callback in self._callbacks:
             callback.on_trial_event()
 
 
-def _reason(trial: Any) -> str:
-    """Return one line on what went wrong in the actor; the rest of it is its stack."""
+def _run(trial: Any) -> Suggestion:
+    return Suggestion(**{field.name: trial.config[field.name] for field in fields(Suggestion)})
+
+
+def _kept_text(trial: Any) -> str:
+    """Return what Ray keeps of a failure."""
     # Its text, and not the error itself, which to load is to run what lies in a shared folder.
     written = trial.error_file
-    return last_words_in(Path(written).read_text("utf-8", "replace") if written else "")
+    return Path(written).read_text("utf-8", "replace") if written else ""

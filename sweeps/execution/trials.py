@@ -3,22 +3,26 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from threading import Event
+from typing import Any, Final, Protocol
 
 from ray import tune
 
 from sweeps.execution.callback import RunningSweep, SweepCallback
-from sweeps.execution.recorder import Recorder
+from sweeps.execution.endings import Endings
+from sweeps.execution.recorder import Recorder, Told
 from sweeps.execution.recycler import Recycler
 from sweeps.execution.scheduler import Scheduler
 from sweeps.execution.searcher import Asked, StudySearcher
 from sweeps.execution.slots import Slots
+from sweeps.execution.stopper import Stopper
 from sweeps.execution.trainable import TrialTrainable
 from sweeps.home import Home
+from sweeps.search import Suggestion
 from sweeps.spec import Cache, Data, SweepSpec
-from sweeps.store import Store, TrialState
+from sweeps.store import Store
 
-__all__ = ["end_running", "open_data", "run_trials", "surroundings_of", "watched"]
+__all__ = ["open_data", "run_trials", "surroundings_of", "watched"]
 
 # The sections of a spec that a trial's process needs.
 _FOR_ACTORS: Final = ("workload", "data", "scoring", "objectives", "resources")
@@ -51,15 +55,19 @@ def watched(callbacks: Sequence[SweepCallback], sweep: RunningSweep) -> Iterator
         yield
 
 
+class _Study(Asked, Told, Protocol):
+    """Study that is asked for runs, and told how they end."""
+
+
 def run_trials(
     spec: SweepSpec,
-    study: Asked,
+    study: _Study,
     surroundings: Mapping[str, Any],
     *,
     store: Store,
     home: Home,
     slots: Slots,
-    runs: int,
+    lost: Event,
     callbacks: Sequence[SweepCallback],
 ) -> None:
     """Carry out all runs that a study asks for, and record them.
@@ -71,34 +79,39 @@ def run_trials(
         store: The record.
         home: Where Ray keeps what it writes of trials.
         slots: How many runs there may be at a time.
-        runs: How many there are at most.
+        lost: Set where the sweep is another process's by now.
         callbacks: Called after each event.
+
+    Raises:
+        InputError: It was stopped, by another process or for what would befall every run.
     """
+    endings = Endings()
+    stopper = Stopper(spec.name, endings, lost)
+
+    def known(run: Suggestion) -> dict[str, Any]:
+        attempt, measured = store.tried(spec.name, run.number, seed=run.seed)
+        return {"attempt": attempt, "measured": list(measured)}
+
+    recorder = Recorder(
+        store, spec.name, spec.kind, search=study, endings=endings, callbacks=callbacks
+    )
     # Not Tuner: it pickles its callbacks, for a restore that is not used here.
     tune.run(
         TrialTrainable,
         name=spec.name,
         config=dict(surroundings),
-        search_alg=StudySearcher(study, slots.wanted),
+        search_alg=StudySearcher(study, slots.wanted, known),
         scheduler=Scheduler(),
-        num_samples=runs,
+        num_samples=-1,
+        stop=stopper,
         resources_per_trial=spec.resources.model_dump(),
         reuse_actors=True,
-        trial_dirname_creator=lambda trial: "{number:04d}-{seed}".format_map(trial.config),
-        callbacks=[Recorder(store, spec.name, spec.kind, callbacks), Recycler()],
+        trial_dirname_creator=lambda trial: "{number:04d}-{seed}-{attempt}".format_map(
+            trial.config
+        ),
+        callbacks=[recorder, Recycler()],
         storage_path=str(home.ray),
         raise_on_failed_trial=False,
         verbose=0,
     )
-
-
-def end_running(store: Store, sweep: str, *, reason: str) -> None:
-    """Leave no run and no trial of a sweep RUNNING."""
-    for run in store.replicates(sweep):
-        if run.state is TrialState.RUNNING:
-            store.finish_replicate(
-                sweep, run.number, seed=run.seed, state=TrialState.FAILED, reason=reason
-            )
-    for trial in store.trials(sweep):
-        if trial.state is TrialState.RUNNING:
-            store.finish_trial(sweep, trial.number, TrialState.FAILED, reason)
+    stopper.check()

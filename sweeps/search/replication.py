@@ -37,6 +37,11 @@ class PastRun:
     ended: bool
     metrics: Mapping[str, float] | None = None
 
+    @property
+    def key(self) -> tuple[int, int]:
+        """Number and seed, of which every run has its own."""
+        return self.suggestion.number, self.suggestion.seed
+
 
 class ReplicatedStudy:
     """Hands out the runs of a study: each suggestion under its own seed, then under further ones.

@@ -180,7 +180,9 @@ class Study:
         distributions = trial.distributions.items()
         return sampled, {
             "params": trial.params,
-            "distributions": {name: json.loads(distribution_to_json(d)) for name, d in distributions},
+            "distributions": {
+                name: json.loads(distribution_to_json(d)) for name, d in distributions
+            },
             "attributes": trial.system_attrs,
         }
 

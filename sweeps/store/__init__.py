@@ -1,6 +1,8 @@
 """Store of sweeps, trials and measurements: the record that all else is made from."""
 
+from sweeps.store.database import MissingStoreError
 from sweeps.store.records import (
+    AttemptRecord,
     BaselineRecord,
     MeasurementRecord,
     Outbox,
@@ -15,8 +17,10 @@ from sweeps.store.redaction import redacted
 from sweeps.store.store import Store, check_name, open_store
 
 __all__ = [
+    "AttemptRecord",
     "BaselineRecord",
     "MeasurementRecord",
+    "MissingStoreError",
     "Outbox",
     "Purpose",
     "ReplicateRecord",

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, select
 from objectives import InputError, Objective
 from sweeps.store import schema
 from sweeps.store.records import (
+    AttemptRecord,
     BaselineRecord,
     MeasurementRecord,
     Purpose,
@@ -24,6 +25,7 @@ __all__ = [
     "find_sweep",
     "finite",
     "plain_json",
+    "read_attempts",
     "read_baselines",
     "read_measurements",
     "read_replicates",
@@ -57,6 +59,8 @@ def sweep_record(row: Row[Any]) -> SweepRecord:
         created_at=row.created_at,
         finished_at=row.finished_at,
         recorded_objectives=_objectives(row.objectives),
+        driver=row.driver,
+        seen_at=row.seen_at,
     )
 
 
@@ -81,6 +85,7 @@ def read_trials(connection: Connection, which: ColumnElement[bool]) -> tuple[Tri
             started_at=row.started_at,
             finished_at=row.finished_at,
             last_epoch=row.last_epoch,
+            drawn=row.drawn,
         )
         for row in connection.execute(query)
     )
@@ -124,6 +129,28 @@ def read_replicates(
             purpose=Purpose(row.purpose),
             state=TrialState(row.state),
             reason=row.reason,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+        )
+        for row in connection.execute(query)
+    )
+
+
+def read_attempts(connection: Connection, which: ColumnElement[bool]) -> tuple[AttemptRecord, ...]:
+    """Return the attempts that fulfil the condition, by number, seed and attempt."""
+    columns = schema.attempts.c
+    order = (columns.number, columns.seed, columns.attempt)
+    query = select(schema.attempts).where(which).order_by(*order)
+    return tuple(
+        AttemptRecord(
+            number=row.number,
+            seed=row.seed,
+            attempt=row.attempt,
+            state=TrialState(row.state),
+            kind=row.kind,
+            reason=row.reason,
+            traceback=row.traceback,
+            node=row.node,
             started_at=row.started_at,
             finished_at=row.finished_at,
         )

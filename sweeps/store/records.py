@@ -10,6 +10,7 @@ from objectives import Objective, objective_pair
 from trainer import Split
 
 __all__ = [
+    "AttemptRecord",
     "BaselineRecord",
     "MeasurementRecord",
     "Outbox",
@@ -27,12 +28,14 @@ class SweepState(StrEnum):
 
     RUNNING = "RUNNING"
     COMPLETE = "COMPLETE"
-    INTERRUPTED = "INTERRUPTED"
+    PAUSED = "PAUSED"
+    """Stopped before its end, by a person or a cluster; it can be resumed."""
     FAILED = "FAILED"
+    """Stopped before its end by an error; it can be resumed."""
 
 
 class TrialState(StrEnum):
-    """State of a trial, which is that of its first run, and of each of its runs.
+    """State of a trial, which is that of its first run, of each of its runs, and of an attempt.
 
     Only a COMPLETE trial can stand on a front.
     """
@@ -41,6 +44,9 @@ class TrialState(StrEnum):
     COMPLETE = "COMPLETE"
     PRUNED = "PRUNED"
     FAILED = "FAILED"
+    """Ended by its own doing: it would end so again."""
+    LOST = "LOST"
+    """Ended by no doing of its own, such as with its machine: it is to be run again."""
 
 
 class Purpose(StrEnum):
@@ -66,6 +72,8 @@ class SweepRecord:
         created_at: When it was created, UTC.
         finished_at: When it left RUNNING, UTC.
         recorded_objectives: Its two objectives; None in a sweep of the first schema.
+        driver: The process that carries it out; None where none does.
+        seen_at: When that last said so, UTC.
     """
 
     name: str
@@ -75,6 +83,8 @@ class SweepRecord:
     created_at: datetime
     finished_at: datetime | None
     recorded_objectives: tuple[Objective, Objective] | None = None
+    driver: str | None = None
+    seen_at: datetime | None = None
 
     @property
     def objectives(self) -> tuple[Objective, Objective]:
@@ -123,6 +133,7 @@ class TrialRecord:
         started_at: When it was suggested, UTC.
         finished_at: When it left RUNNING, UTC.
         last_epoch: The rung at which its training ends; None where that is not known.
+        drawn: What the sampler drew for it, as plain JSON data; None where it drew nothing.
     """
 
     number: int
@@ -134,6 +145,7 @@ class TrialRecord:
     started_at: datetime
     finished_at: datetime | None
     last_epoch: int | None = None
+    drawn: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +167,35 @@ class ReplicateRecord:
     purpose: Purpose
     state: TrialState
     reason: str | None
+    started_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptRecord:
+    """One attempt at a replicate: all but its last are LOST.
+
+    Attributes:
+        number: The trial's number.
+        seed: Of the run.
+        attempt: Counts from 0 within the replicate.
+        state: Where it stands.
+        kind: Kind of failure, such as ``out of memory``; None where it did not fail.
+        reason: Why it FAILED, was PRUNED or LOST, in one line.
+        traceback: The stack of an error in the workload's code.
+        node: The machine that it ran on, where that is known.
+        started_at: When it started, UTC.
+        finished_at: When it left RUNNING, UTC.
+    """
+
+    number: int
+    seed: int
+    attempt: int
+    state: TrialState
+    kind: str | None
+    reason: str | None
+    traceback: str | None
+    node: str | None
     started_at: datetime
     finished_at: datetime | None
 

@@ -25,6 +25,7 @@ __all__ = [
     "REVISION",
     "VERSION_TABLE",
     "UtcDateTime",
+    "attempts",
     "baselines",
     "measurements",
     "metadata",
@@ -35,7 +36,7 @@ __all__ = [
 
 NAME_LENGTH: Final = 200
 # The newest migration; a database that is there already needs no Alembic, which is slow to import.
-REVISION: Final = "0004"
+REVISION: Final = "0005"
 # MLflow and Optuna both have an alembic_version, and Optuna has a table called trials: under names
 # of our own all three can share one database.
 VERSION_TABLE: Final = "sweep_schema_version"
@@ -76,9 +77,13 @@ sweeps: Final = Table(
     Column("state", String(16), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime, nullable=True),
+    # The process that carries it out, NULL where none does, and when it last said so.
+    Column("driver", Text, nullable=True),
+    Column("seen_at", UtcDateTime, nullable=True),
     UniqueConstraint("name", name="uq_sweeps_name"),
 )
 
+# drawn is what the sampler drew, NULL where it drew nothing, and in rows that are older than it.
 # mirrored_state is the state that MLflow was last given: NULL for a trial it does not know.
 trials: Final = Table(
     "sweep_trials",
@@ -89,6 +94,7 @@ trials: Final = Table(
     Column("sampled", JSON, nullable=False),
     Column("control", Boolean, nullable=False),
     Column("last_epoch", Integer, nullable=True),
+    Column("drawn", JSON(none_as_null=True), nullable=True),
     Column("state", String(16), nullable=False),
     Column("reason", Text, nullable=True),
     Column("started_at", UtcDateTime, nullable=False),
@@ -130,6 +136,31 @@ replicates: Final = Table(
         ["sweep_id", "number"],
         ["sweep_trials.sweep_id", "sweep_trials.number"],
         name="fk_sweep_replicates_trial",
+    ),
+)
+
+attempts: Final = Table(
+    "sweep_attempts",
+    metadata,
+    Column("sweep_id", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("seed", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(16), nullable=False),
+    Column("kind", String(32), nullable=True),
+    Column("reason", Text, nullable=True),
+    Column("traceback", Text, nullable=True),
+    Column("node", Text, nullable=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime, nullable=True),
+    ForeignKeyConstraint(
+        ["sweep_id", "number", "seed"],
+        [
+            "sweep_replicates.sweep_id",
+            "sweep_replicates.number",
+            "sweep_replicates.seed",
+        ],
+        name="fk_sweep_attempts_replicate",
     ),
 )
 

@@ -1,12 +1,14 @@
 """Store of every sweep, in SQL: only the driver writes it, and it is its own outbox."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
+from threading import local
 from types import MappingProxyType
 from typing import Any, Final, Self
 
-from sqlalchemy import ColumnElement, Engine, Table, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from objectives import InputError, Objective
@@ -17,6 +19,7 @@ from sweeps.store.queries import (
     find_sweep,
     finite,
     plain_json,
+    read_attempts,
     read_baselines,
     read_measurements,
     read_replicates,
@@ -25,6 +28,7 @@ from sweeps.store.queries import (
     sweep_record,
 )
 from sweeps.store.records import (
+    AttemptRecord,
     BaselineRecord,
     MeasurementRecord,
     Outbox,
@@ -43,6 +47,7 @@ _SWEEPS: Final = schema.sweeps.c
 _TRIALS: Final = schema.trials.c
 _REPLICATES: Final = schema.replicates.c
 _MEASUREMENTS: Final = schema.measurements.c
+_RUNNING: Final = TrialState.RUNNING.value
 
 
 def utc_now() -> datetime:
@@ -54,7 +59,8 @@ class Store:
     """Sweeps, baselines, trials, their replicates and measurements in a SQL database.
 
     Every write is one transaction under an idempotent key, so that it can be repeated after a
-    crash. Threads may share a store: each call takes a connection of its own.
+    crash; `together` makes several one. Threads may share a store: each call takes a connection of
+    its own.
 
     Every method that is given a sweep by name raises InputError where there is none of that name;
     the message lists those there are.
@@ -63,6 +69,7 @@ class Store:
     def __init__(self, engine: Engine, *, clock: Callable[[], datetime] = utc_now) -> None:
         self._engine = engine
         self._clock = clock
+        self._shared = local()
 
     @classmethod
     def open(
@@ -90,6 +97,19 @@ class Store:
         """Close the connections; the store must not be used afterwards."""
         self._engine.dispose()
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make what this thread reads and writes in the block one transaction, all or nothing."""
+        with self._engine.begin() as connection:
+            if self._engine.dialect.name == "sqlite":
+                # The driver would begin with the first INSERT, inside of its savepoint.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            self._shared.connection = connection
+            try:
+                yield
+            finally:
+                del self._shared.connection
+
     # Sweeps
 
     def create_sweep(
@@ -99,6 +119,7 @@ class Store:
         spec: Mapping[str, Any],
         provenance: Mapping[str, Any],
         objectives: tuple[Objective, Objective] | None = None,
+        driver: str | None = None,
     ) -> SweepRecord:
         """Add a RUNNING sweep.
 
@@ -107,6 +128,7 @@ class Store:
             spec: Plain JSON data.
             provenance: Plain JSON data.
             objectives: Its two objectives; those that the spec names if None.
+            driver: The process that carries it out.
 
         Raises:
             InputError: The name is taken or too long.
@@ -123,6 +145,8 @@ class Store:
             "objectives": objectives and [asdict(objective) for objective in objectives],
             "state": SweepState.RUNNING.value,
             "created_at": self._clock(),
+            "driver": driver,
+            "seen_at": driver and self._clock(),
         }
         if not self._insert(schema.sweeps, row):
             raise _taken(name)
@@ -130,13 +154,13 @@ class Store:
 
     def sweeps(self) -> tuple[SweepRecord, ...]:
         """Return all sweeps, the newest last."""
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             rows = connection.execute(select(schema.sweeps).order_by(_SWEEPS.id))
             return tuple(sweep_record(row) for row in rows)
 
     def sweep(self, name: str) -> SweepRecord:
         """Return the sweep of that name."""
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             return sweep_record(find_sweep(connection, name))
 
     def finish_sweep(self, name: str, state: SweepState) -> None:
@@ -153,10 +177,51 @@ class Store:
         """Set a sweep RUNNING again, not finished."""
         self._set_sweep_state(name, SweepState.RUNNING, finished_at=None)
 
+    def change_spec(self, name: str, spec: Mapping[str, Any]) -> None:
+        """Set the spec of a sweep, such as one with a larger budget.
+
+        Raises:
+            ValueError: It is not plain JSON data.
+        """
+        with self._writing() as connection:
+            which = _SWEEPS.id == find_sweep(connection, name).id
+            connection.execute(update(schema.sweeps).where(which).values(spec=plain_json(spec)))
+
+    def take_sweep(self, name: str, driver: str, *, instead_of: SweepRecord) -> bool:
+        """Make a process the driver of a sweep; return whether it is.
+
+        Args:
+            name: The sweep.
+            driver: The process.
+            instead_of: The sweep as it was read: where another driver, or a newer sign of life of
+                the same one, is there by now, nothing changes.
+        """
+        before = (
+            _SWEEPS.driver.is_not_distinct_from(instead_of.driver),
+            _SWEEPS.seen_at.is_not_distinct_from(instead_of.seen_at),
+        )
+        return self._set_driver(name, before, driver=driver, seen_at=self._clock())
+
+    def renew_driver(self, name: str, driver: str) -> bool:
+        """Take down a sign of life of a driver; return False where it is the driver no more."""
+        return self._set_driver(name, (_SWEEPS.driver == driver,), seen_at=self._clock())
+
+    def leave_sweep(self, name: str, driver: str) -> None:
+        """Take down that a process is the driver no more."""
+        self._set_driver(name, (_SWEEPS.driver == driver,), driver=None, seen_at=None)
+
+    def _set_driver(
+        self, name: str, before: tuple[ColumnElement[bool], ...], **values: object
+    ) -> bool:
+        with self._writing() as connection:
+            which = _SWEEPS.id == find_sweep(connection, name).id
+            changes = update(schema.sweeps).where(which, *before).values(values)
+            return connection.execute(changes).rowcount == 1
+
     def _set_sweep_state(
         self, name: str, state: SweepState, *, finished_at: datetime | None
     ) -> None:
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             which = _SWEEPS.id == find_sweep(connection, name).id
             changes = update(schema.sweeps).values(state=state.value, finished_at=finished_at)
             connection.execute(changes.where(which, _SWEEPS.state != state.value))
@@ -199,7 +264,7 @@ class Store:
 
     def baselines(self, sweep: str) -> tuple[BaselineRecord, ...]:
         """Return the baselines of a sweep by number and split."""
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             which = schema.baselines.c.sweep_id == find_sweep(connection, sweep).id
             return read_baselines(connection, which)
 
@@ -214,12 +279,13 @@ class Store:
         sampled: Mapping[str, Any],
         control: bool,
         last_epoch: int | None = None,
+        drawn: Mapping[str, Any] | None = None,
     ) -> None:
         """Add a RUNNING trial; the same one again changes nothing.
 
         Raises:
-            ValueError: The number is taken by a trial with other content, or ``config`` or
-                ``sampled`` is not plain JSON data.
+            ValueError: The number is taken by a trial with other content, or ``config``,
+                ``sampled`` or ``drawn`` is not plain JSON data.
         """
         content = {
             "config": plain_json(config),
@@ -231,8 +297,9 @@ class Store:
         row = {
             "sweep_id": sweep_id,
             "number": number,
-            "state": TrialState.RUNNING.value,
+            "state": _RUNNING,
             "started_at": self._clock(),
+            "drawn": None if drawn is None else plain_json(drawn),
             **content,
         }
         if not self._insert(schema.trials, row):
@@ -251,10 +318,10 @@ class Store:
         if state is TrialState.RUNNING:
             raise ValueError("a trial cannot finish as RUNNING")
         sweep_id = self._sweep_id(sweep)
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             result = connection.execute(
                 update(schema.trials)
-                .where(_is_trial(sweep_id, number), _TRIALS.state == TrialState.RUNNING.value)
+                .where(_is_trial(sweep_id, number), _TRIALS.state == _RUNNING)
                 .values(state=state.value, reason=storable_text(reason), finished_at=self._clock())
             )
         if result.rowcount == 0 and (there := self._trial(sweep_id, number)).state != state.value:
@@ -262,30 +329,43 @@ class Store:
 
     def trials(self, sweep: str) -> tuple[TrialRecord, ...]:
         """Return the trials of a sweep by number."""
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             return read_trials(connection, _TRIALS.sweep_id == find_sweep(connection, sweep).id)
 
     # Replicates
 
     def add_replicate(
-        self, sweep: str, number: int, *, seed: int, purpose: Purpose = Purpose.SEARCH
+        self,
+        sweep: str,
+        number: int,
+        *,
+        seed: int,
+        purpose: Purpose = Purpose.SEARCH,
+        attempt: int = 0,
     ) -> None:
-        """Add a RUNNING replicate of a trial; the same one again changes nothing.
+        """Add a RUNNING attempt at a replicate of a trial; the same one again changes nothing.
+
+        What was LOST is RUNNING again: the replicate, and the trial where this is its first run.
 
         Raises:
             ValueError: There is no such trial.
         """
         sweep_id = self._sweep_id(sweep)
-        row = {
-            "sweep_id": sweep_id,
-            "number": number,
-            "seed": seed,
-            "purpose": purpose.value,
-            "state": TrialState.RUNNING.value,
-            "started_at": self._clock(),
-        }
-        if not self._insert(schema.replicates, row):
-            self._trial(sweep_id, number)
+        key = {"sweep_id": sweep_id, "number": number, "seed": seed}
+        row = {**key, "state": _RUNNING, "started_at": self._clock()}
+        with nullcontext() if self._is_shared else self.together():
+            first = self._trial(sweep_id, number).config.get("seed") == seed
+            self._insert(schema.replicates, {**row, "purpose": purpose.value})
+            if self._insert(schema.attempts, {**row, "attempt": attempt}) and attempt:
+                self._revive(schema.replicates, _is_run(sweep_id, number, seed))
+                if first:
+                    self._revive(schema.trials, _is_trial(sweep_id, number))
+
+    def _revive(self, table: Table, which: ColumnElement[bool]) -> None:
+        lost = table.c.state == TrialState.LOST.value
+        changes = {"state": _RUNNING, "reason": None, "finished_at": None}
+        with self._writing() as connection:
+            connection.execute(update(table).where(which, lost).values(changes))
 
     def finish_replicate(
         self,
@@ -295,8 +375,21 @@ class Store:
         seed: int,
         state: TrialState,
         reason: str | None = None,
+        kind: str | None = None,
+        traceback: str | None = None,
+        node: str | None = None,
     ) -> None:
-        """Set the state that a replicate ended in; one that has ended stays as it is.
+        """Set the state that a replicate, and its attempt, ended in; what has ended stays so.
+
+        Args:
+            sweep: Name of the sweep.
+            number: The trial's.
+            seed: Of the run.
+            state: How it ended.
+            reason: Why, in one line, where it did not complete.
+            kind: Kind of failure.
+            traceback: The stack of an error.
+            node: The machine that it ran on.
 
         Raises:
             ValueError: ``state`` is RUNNING.
@@ -308,17 +401,48 @@ class Store:
             "reason": storable_text(reason),
             "finished_at": self._clock(),
         }
-        running = _REPLICATES.state == TrialState.RUNNING.value
-        key = and_(_REPLICATES.number == number, _REPLICATES.seed == seed, running)
-        with self._engine.begin() as connection:
-            which = _REPLICATES.sweep_id == find_sweep(connection, sweep).id
-            connection.execute(update(schema.replicates).where(which, key).values(changes))
+        told = {
+            "kind": kind,
+            "traceback": storable_text(traceback),
+            "node": storable_text(node),
+        }
+        with self._writing() as connection:
+            sweep_id = find_sweep(connection, sweep).id
+            for table, values in ((schema.replicates, changes), (schema.attempts, changes | told)):
+                key = _is_run(sweep_id, number, seed, of=table)
+                running = table.c.state == _RUNNING
+                connection.execute(update(table).where(key, running).values(values))
+
+    def lose_running(self, sweep: str, *, reason: str) -> None:
+        """Set all trials, replicates and attempts of a sweep LOST that are RUNNING."""
+        lost = {"state": TrialState.LOST.value, "reason": reason, "finished_at": self._clock()}
+        with self._writing() as connection:
+            sweep_id = find_sweep(connection, sweep).id
+            for table in (schema.attempts, schema.replicates, schema.trials):
+                running = and_(table.c.sweep_id == sweep_id, table.c.state == _RUNNING)
+                connection.execute(update(table).where(running).values(lost))
 
     def replicates(self, sweep: str) -> tuple[ReplicateRecord, ...]:
         """Return the replicates of a sweep by number, in the order in which they started."""
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             which = _REPLICATES.sweep_id == find_sweep(connection, sweep).id
             return read_replicates(connection, which)
+
+    def tried(self, sweep: str, number: int, *, seed: int) -> tuple[int, tuple[int, ...]]:
+        """Return how many attempts at a replicate there were, and the epochs that they measured."""
+        with self._reading() as connection:
+            sweep_id = find_sweep(connection, sweep).id
+            attempts = _is_run(sweep_id, number, seed, of=schema.attempts)
+            count = len(read_attempts(connection, attempts))
+            measured = _is_run(sweep_id, number, seed, of=schema.measurements)
+            found = read_measurements(connection, measured) if count else ()
+        return count, tuple(each.epoch for each in found)
+
+    def attempts(self, sweep: str) -> tuple[AttemptRecord, ...]:
+        """Return the attempts at the replicates of a sweep by number, seed and attempt."""
+        with self._reading() as connection:
+            which = schema.attempts.c.sweep_id == find_sweep(connection, sweep).id
+            return read_attempts(connection, which)
 
     # Measurements
 
@@ -354,7 +478,7 @@ class Store:
 
     def measurements(self, sweep: str) -> tuple[MeasurementRecord, ...]:
         """Return the measurements of a sweep by number, epoch, seed and split."""
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             which = _MEASUREMENTS.sweep_id == find_sweep(connection, sweep).id
             return read_measurements(connection, which)
 
@@ -362,12 +486,12 @@ class Store:
 
     def unmirrored(self, sweep: str) -> Outbox:
         """Return what has not been marked as mirrored."""
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             return read_outbox(connection, find_sweep(connection, sweep).id)
 
     def mark_mirrored(self, sweep: str, outbox: Outbox) -> None:
         """Mark what is in the outbox, and nothing newer, as mirrored."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             mark_outbox(connection, find_sweep(connection, sweep).id, outbox)
 
     # Rows
@@ -375,18 +499,38 @@ class Store:
     def _insert(self, table: Table, row: Mapping[str, Any]) -> bool:
         """Return False where a key of the row is taken, or the row it belongs to is missing."""
         try:
-            with self._engine.begin() as connection:
+            with self._writing() as connection, connection.begin_nested():
                 connection.execute(insert(table).values(row))
         except IntegrityError:
             return False
         return True
 
+    @property
+    def _is_shared(self) -> bool:
+        return hasattr(self._shared, "connection")
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        if self._is_shared:
+            yield self._shared.connection
+        else:
+            with self._engine.begin() as connection:
+                yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        if self._is_shared:
+            yield self._shared.connection
+        else:
+            with self._engine.connect() as connection:
+                yield connection
+
     def _sweep_id(self, name: str) -> int:
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             return int(find_sweep(connection, name).id)
 
     def _trial(self, sweep_id: int, number: int) -> TrialRecord:
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             found = read_trials(connection, _is_trial(sweep_id, number))
         if not found:
             raise ValueError(f"there is no trial {number}")
@@ -408,14 +552,17 @@ def check_name(url: str, name: str) -> None:
     except MissingStoreError:
         return
     with store:
-        if any(sweep.name == name for sweep in store.sweeps()):
-            raise _taken(name)
+        for sweep in store.sweeps():
+            if sweep.name == name:
+                raise _taken(name, sweep.state)
 
 
-def _taken(name: str) -> InputError:
+def _taken(name: str, state: SweepState = SweepState.COMPLETE) -> InputError:
+    unfinished = state is not SweepState.COMPLETE
+    said = f" and is not finished ({state.value}): resume it, or" if unfinished else ":"
     return InputError(
-        f"a sweep called {name!r} exists already: choose another name or home",
-        field=("name", "home"),
+        f"a sweep called {name!r} exists already{said} choose another name or home",
+        field=("name", "home", "resume"),
     )
 
 
@@ -426,6 +573,12 @@ def open_store(url: str) -> Store:
         InputError: It is not there, or cannot be opened; the message hides the password.
     """
     return Store.open(url, create=False)
+
+
+def _is_run(
+    sweep_id: int, number: int, seed: int, *, of: Table = schema.replicates
+) -> ColumnElement[bool]:
+    return and_(of.c.sweep_id == sweep_id, of.c.number == number, of.c.seed == seed)
 
 
 def _is_trial(sweep_id: int, number: int) -> ColumnElement[bool]:

@@ -54,7 +54,7 @@ EXPERIMENT: Final = "tcm-sweeps"
 _SWEEP_STATUS: Final = {
     SweepState.RUNNING: "RUNNING",
     SweepState.COMPLETE: "FINISHED",
-    SweepState.INTERRUPTED: "KILLED",
+    SweepState.PAUSED: "KILLED",
     SweepState.FAILED: "FAILED",
 }
 _TRIAL_STATUS: Final = {
@@ -62,6 +62,7 @@ _TRIAL_STATUS: Final = {
     TrialState.COMPLETE: "FINISHED",
     TrialState.PRUNED: "KILLED",
     TrialState.FAILED: "FAILED",
+    TrialState.LOST: "SCHEDULED",
 }
 # MLflow takes at most 1000 entries a call, 100 of them parameters and 100 tags.
 _METRICS_A_CALL, _PARAMS_A_CALL, _TAGS_A_CALL = 800, 100, 100
@@ -211,7 +212,9 @@ class MlflowMirror:
         params = flat_texts(trial.config) if as_new else {}
         tags = trial_tags(trial) if as_new else {}
         _log_batches(runs.client, run, metrics=metrics, params=params, tags=tags)
-        if as_new and trial.state is not TrialState.RUNNING:
+        if as_new and trial.state in (TrialState.RUNNING, TrialState.LOST):
+            runs.client.update_run(run, status=_TRIAL_STATUS[trial.state])
+        elif as_new:
             _end(runs.client, run, _TRIAL_STATUS[trial.state], trial.finished_at)
 
     def _push_front(self, runs: _Runs, trials: Sequence[TrialRecord]) -> None:

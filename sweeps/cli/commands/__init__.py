@@ -5,9 +5,21 @@ from sweeps.cli.commands.export import export
 from sweeps.cli.commands.front import front
 from sweeps.cli.commands.list import list_sweeps
 from sweeps.cli.commands.replay import replay
+from sweeps.cli.commands.resume import resume
 from sweeps.cli.commands.run import run
 from sweeps.cli.commands.score import score
 from sweeps.cli.commands.status import status
 from sweeps.cli.commands.ui import ui
 
-__all__ = ["confirm", "export", "front", "list_sweeps", "replay", "run", "score", "status", "ui"]
+__all__ = [
+    "confirm",
+    "export",
+    "front",
+    "list_sweeps",
+    "replay",
+    "resume",
+    "run",
+    "score",
+    "status",
+    "ui",
+]

@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import nullcontext, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,12 +16,10 @@ from sweeps.cli.options import (
     JsonOption,
     StoreOption,
     TrackingOption,
-    stored,
 )
-from sweeps.cli.terminal import ERR, OUT, print_json, print_line
+from sweeps.cli.sweeping import carried_out, end, show
 
 if TYPE_CHECKING:
-    from sweeps.execution import FinishedSweep  # imports Ray
     from sweeps.spec import SweepSpec
 
 __all__ = ["run"]
@@ -44,6 +43,14 @@ def run(
             help="Also write the knee's tuned margins to this file, unless noise explains them.",
         ),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with the sweep of that name where there is one, whose spec has to be the "
+            "same but for a larger budget: so a job that is submitted again goes on.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -68,11 +75,19 @@ def run(
         return
     # With --json, what is for people goes to the other stream.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        finished = _carry_out(
-            loaded, home=home, cache=cache, store=store, tracking_uri=tracking_uri, address=address
+        from sweeps.execution import run_sweep
+
+        finished = carried_out(
+            partial(run_sweep, loaded, resume=resume),
+            loaded.name,
+            home=home,
+            cache=cache,
+            store=store,
+            tracking_uri=tracking_uri,
+            address=address,
         )
-        _show_finished(finished, home=home, store=store, tracking_uri=tracking_uri, export=export)
-    _end(finished, as_json=as_json)
+        show(finished, home=home, store=store, tracking_uri=tracking_uri, export=export)
+    end(finished, as_json=as_json)
 
 
 def _check_export(spec: "SweepSpec", export: Path) -> None:
@@ -95,70 +110,3 @@ def _show_plan(
     elsewhere = address not in (None, "", "local")
     plan = plan_sweep(spec, cache=cache or Home(path=home).cache, elsewhere=elsewhere)
     show_plan(plan, as_json=as_json)
-
-
-def _carry_out(
-    spec: "SweepSpec",
-    *,
-    home: Path,
-    cache: Path | None,
-    store: str | None,
-    tracking_uri: str | None,
-    address: str | None,
-) -> "FinishedSweep":
-    """Run the sweep under a live view; where it is interrupted, say what is kept."""
-    from sweeps.cli.hints import command_line
-    from sweeps.cli.live_view import LiveView
-    from sweeps.execution import run_sweep
-    from sweeps.home import Home
-
-    view = LiveView(OUT)
-    try:
-        with view:
-            return run_sweep(
-                spec,
-                home=Home(path=home),
-                store_url=store,
-                tracking_uri=tracking_uri,
-                address=address,
-                cache=cache,
-                callbacks=[view],
-            )
-    except KeyboardInterrupt:
-        command = command_line("status", spec.name, home=home)
-        started = f"what had finished is kept; see it with: {command}"
-        before = "what was decoded is kept; the same command goes on from there"
-        ERR.print(started if view.started else before)
-        raise
-
-
-def _show_finished(
-    finished: "FinishedSweep",
-    *,
-    home: Path,
-    store: str | None,
-    tracking_uri: str | None,
-    export: Path | None,
-) -> None:
-    """Show the front, export its knee, and say where to browse."""
-    from sweeps.cli.exports import export_finished
-    from sweeps.cli.hints import ui_hint
-    from sweeps.cli.output import show_finished
-    from sweeps.home import Home
-
-    show_finished(finished)
-    if export is not None and finished.ranked.front:
-        with stored(home, store) as opened:
-            export_finished(opened, finished.ranked, export, home=Home(path=home))
-    print_line(f"\nBrowse it in MLflow:  {ui_hint(home, tracking_uri)}", style="bold")
-
-
-def _end(finished: "FinishedSweep", *, as_json: bool) -> None:
-    """Print the JSON that is asked for, and fail where no trial completed."""
-    from sweeps.results import front_document
-
-    if as_json:
-        print_json(front_document(finished.ranked))
-    if not finished.ranked.trials:
-        ERR.print("error: no trial completed; `sweeps status` says why")
-        raise typer.Exit(1)

@@ -222,11 +222,12 @@ def test_a_machine_that_is_too_small_decodes_nothing(
 # A sweep that breaks, on a real Ray
 
 
-def _breaking() -> type[TrialTrainable]:
-    """Make a trainable of which trial 0 kills its process, and trials 1, 2 and 4 raise.
+def _breaking(folder: Path) -> type[TrialTrainable]:
+    """Make a trainable of which trial 0 kills its first process, and trials 1, 2 and 4 raise.
 
     Made in a function: Ray then sends the class itself, for a worker cannot import a test.
     """
+    died = folder / "died"
 
     class Breaking(TrialTrainable):
         def _begin(self, config: dict[str, Any]) -> None:
@@ -236,7 +237,8 @@ def _breaking() -> type[TrialTrainable]:
             super()._begin(config)
 
         def step(self) -> dict[str, Any]:
-            if self._number == 0:
+            if self._number == 0 and not died.exists():
+                died.touch()
                 os._exit(1)
             if self._number == 1:
                 raise KeyError("no such thing")
@@ -245,10 +247,11 @@ def _breaking() -> type[TrialTrainable]:
     return Breaking
 
 
-def test_dead_actors_errors_and_ctrl_c(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spec, home = tmp_path / "tiny.yaml", Home(path=tmp_path / "home")
+@pytest.fixture(scope="module")
+def broken(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the home of a sweep that was interrupted, after some of its runs had failed."""
+    folder = tmp_path_factory.mktemp("broken")
+    spec, home = folder / "tiny.yaml", Home(path=folder / "home")
     # One at a time, so that what breaks has broken before the interrupt.
     raw = yaml.safe_load(command.tiny) | {"budget": {"trials": 4, "max_concurrent": 1}}
     del raw["space"]["learning_rate"]
@@ -260,30 +263,70 @@ def test_dead_actors_errors_and_ctrl_c(
         if not force and any(m.number == 5 for m in self._store.measurements("tiny")):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(sweeps.execution.trials, "TrialTrainable", _breaking())
-    monkeypatch.setattr(LiveProgress, "refresh", interrupted)
-    ran = command("run", spec, "--home", home.path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweeps.execution.trials, "TrialTrainable", _breaking(folder))
+        patch.setattr(LiveProgress, "refresh", interrupted)
+        ran = command("run", spec, "--home", home.path)
     assert ran.code == 130, ran
     assert ran.err.splitlines() == [
-        f"what had finished is kept; see it with: sweeps status tiny --home {home.path}",
+        "tiny is paused, and nothing that has ended is lost; go on with: "
+        f"sweeps resume tiny --home {home.path}",
         "interrupted",
     ]
-    store = Store.open(home.store_url, create=False)
-    trials, sweep = store.trials("tiny"), store.sweep("tiny")
-    store.close()
-    assert sweep.state is SweepState.INTERRUPTED
-    complete = [trial.number for trial in trials if trial.state is TrialState.COMPLETE]
-    failed = [trial for trial in trials if trial.state is TrialState.FAILED]
-    assert (complete, len(failed)) == ([3], 5)
-    reasons = [trial.reason or "" for trial in failed]
-    assert reasons[0].startswith("the actor died: its worker process has died.")
-    assert len(reasons[0]) < 300
-    assert reasons[1:] == [
+    return home.path
+
+
+def test_a_run_whose_process_dies_is_run_again_and_one_that_raises_is_not(broken: Path) -> None:
+    with Store.open(Home(path=broken).store_url, create=False) as store:
+        trials, attempts = store.trials("tiny"), store.attempts("tiny")
+        assert store.sweep("tiny").state is SweepState.PAUSED
+        assert store.sweep("tiny").driver is None
+    states = {trial.number: trial.state.value for trial in trials}
+    assert states[0] == states[3] == "COMPLETE"
+    assert [states[number] for number in (1, 2, 4)] == ["FAILED"] * 3
+    assert states[5] == "LOST"
+    assert [trial.reason for trial in trials if trial.reason] == [
         "KeyError: 'no such thing'",
         "OSError: trial 2 cannot begin",
         "OSError: trial 4 cannot begin",
         "the sweep was interrupted",
     ]
+    first, again = [each for each in attempts if each.number == 0]
+    assert (first.state, first.kind) == (TrialState.LOST, "lost")
+    assert (first.reason or "").startswith("the actor died: its worker process has died.")
+    assert len(first.reason or "") < 300
+    assert (again.attempt, again.state, again.kind) == (1, TrialState.COMPLETE, None)
+    [raised] = [each for each in attempts if each.number == 1]
+    assert raised.kind == "error"
+    assert "in step" in (raised.traceback or "")
+
+
+def test_a_sweep_that_was_interrupted_goes_on(
+    broken: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(path=broken)
+    with Store.open(home.store_url, create=False) as store:
+        before = store.measurements("tiny")
+        taken = command("run", broken.parent / "tiny.yaml", "--home", broken)
+        assert taken.code == 2
+        assert taken.err == (
+            "error: a sweep called 'tiny' exists already and is not finished (PAUSED): --resume "
+            "it, or choose another --name or --home\n"
+        )
+        ran = command("run", broken.parent / "tiny.yaml", "--home", broken, "--resume")
+        assert ran.code == 0, ran
+        after, attempts = store.measurements("tiny"), store.attempts("tiny")
+        assert store.sweep("tiny").state is SweepState.COMPLETE
+        assert [each for each in after if each in before] == [*before]
+        assert Counter((a.number, a.state.value) for a in attempts if a.number in (1, 2, 4)) == {
+            (number, "FAILED"): 1 for number in (1, 2, 4)
+        }
+        assert [a.state.value for a in attempts if a.number == 5] == ["LOST", "COMPLETE"]
+        assert {t.state.value for t in store.trials("tiny")} == {"COMPLETE", "FAILED"}
+        # Over, so that nothing is to be done.
+        monkeypatch.setattr(sweeps.execution.run, "ray_cluster", lambda *_: pytest.fail("started"))
+        assert command("resume", "tiny", "--home", broken).code == 0
+        assert store.attempts("tiny") == attempts
 
 
 # Without Ray
@@ -293,7 +336,7 @@ def test_an_error_in_the_driver_leaves_the_sweep_failed(
     tiny: TinySweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: Any) -> None:
-        opened.add_trial("tiny", 0, config={}, sampled={}, control=False)
+        opened.add_trial("tiny", 0, config={"seed": 0}, sampled={}, control=False)
         raise RuntimeError("a programming error")
 
     home = Home(path=tmp_path / "home")
@@ -304,5 +347,5 @@ def test_an_error_in_the_driver_leaves_the_sweep_failed(
         run_sweep(load_spec(tiny.spec), home=home)
     assert opened.sweep("tiny").state is SweepState.FAILED
     [trial] = opened.trials("tiny")
-    assert (trial.state, trial.reason) == (TrialState.FAILED, "the sweep failed")
+    assert (trial.state, trial.reason) == (TrialState.LOST, "the sweep failed")
     opened.close()

@@ -1,23 +1,14 @@
-import math
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
-from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from sweeps.execution.searcher import StudySearcher
 from sweeps.search import ReplicatedStudy, Study, Suggestion
-from tests.sweeps.search.studies import CONTROLS, PAIR, small_study
-from trainer import Measurement
-
-
-def result(recall: float, opis: float) -> dict[str, Any]:
-    metrics = {"recall_at_1": recall, "opis": opis, "map_at_r": 0.5}
-    measurement = Measurement(epoch=2, seed=0, split="validation", metrics=metrics)
-    return {"measurement": measurement, "failure": None, "done": True}
+from tests.sweeps.search.studies import PAIR, small_study
 
 
 def suggest(search: StudySearcher, number: int) -> dict[str, Any]:
@@ -30,94 +21,57 @@ def many() -> int:
     return 99
 
 
-def states(study: Study) -> list[TrialState]:
-    return [trial.state for trial in study.study.get_trials(deepcopy=False)]
+def known(run: Suggestion) -> dict[str, Any]:
+    return {"attempt": run.number % 2, "measured": [1] * (run.number % 2)}
 
 
-def searcher(study: Study, wanted: Callable[[], int] = many) -> StudySearcher:
-    return StudySearcher(ReplicatedStudy(study, PAIR), wanted)
+def searcher(
+    study: Study, wanted: Callable[[], int] = many
+) -> tuple[StudySearcher, ReplicatedStudy]:
+    replicated = ReplicatedStudy(study, PAIR)
+    return StudySearcher(replicated, wanted, known), replicated
 
 
-def test_a_suggestion_comes_as_its_fields() -> None:
-    suggestion = suggest(searcher(small_study()), 0)
-    assert suggestion.keys() == {field.name for field in fields(Suggestion)}
+def test_a_suggestion_comes_as_its_fields_and_with_what_is_known_of_it() -> None:
+    search, _ = searcher(small_study())
+    first, second = suggest(search, 0), suggest(search, 1)
+    assert first.keys() == {field.name for field in fields(Suggestion)} | {"attempt", "measured"}
+    assert (first["attempt"], first["measured"]) == (0, [])
+    assert (second["attempt"], second["measured"]) == (1, [1])
 
 
-def test_numbers_and_the_budget() -> None:
-    search = searcher(small_study(trials=3))
+def test_it_ends_when_the_study_has_heard_of_all_ends() -> None:
+    search, study = searcher(small_study(trials=3))
     suggestions = [suggest(search, number) for number in range(5)]
     assert [suggestion["number"] for suggestion in suggestions] == [0, 1, 2, 3, 4]
     assert search.suggest("ray_5") is None
-    for number in range(5):
-        search.on_trial_complete(f"ray_{number}", result=result(0.5, 0.1))
+    for number, fieldwise in enumerate(suggestions):
+        search.on_trial_complete(f"ray_{number}")
+        assert search.suggest("ray_5") is None
+        run = Suggestion(**{field.name: fieldwise[field.name] for field in fields(Suggestion)})
+        study.tell(run, {"recall_at_1": 0.5, "opis": 0.1})
     assert search.suggest("ray_5") == Searcher.FINISHED
     assert search.suggest("ray_6") == Searcher.FINISHED
 
 
 def test_no_more_are_suggested_than_are_wanted() -> None:
     wanted = 2
-    search = searcher(small_study(), lambda: wanted)
+    search, _ = searcher(small_study(), lambda: wanted)
     assert [suggest(search, number)["number"] for number in range(2)] == [0, 1]
     assert search.suggest("ray_2") is None
-    search.on_trial_complete("ray_0", result=result(0.5, 0.1))
+    search.on_trial_complete("ray_0")
     assert suggest(search, 3)["number"] == 2
     assert search.suggest("ray_4") is None
     search.on_trial_complete("ray_1", error=True)
+    search.on_trial_complete("never heard of", error=True)
     wanted = 1
     assert search.suggest("ray_5") is None
     search.on_trial_complete("ray_3", error=True)
     assert suggest(search, 6)["number"] == 3
 
 
-def test_values_reach_the_study() -> None:
-    study = small_study(trials=1)
-    search = searcher(study)
-    for number in range(CONTROLS + 1):
-        suggest(search, number)
-    search.on_trial_complete("ray_1", result=result(0.75, 0.125))
-    [trial] = study.study.trials
-    assert trial.state is TrialState.COMPLETE
-    assert trial.values == pytest.approx([0.75, 0.125])
-
-
-@pytest.mark.parametrize(
-    ("ended", "error"),
-    [
-        (None, True),
-        (None, False),
-        ({}, False),
-        (result(0.5, 0.1), True),
-        (result(math.nan, 0.1), False),
-        (result(0.5, math.inf), False),
-        ({"measurement": None, "failure": "not finite", "done": True}, False),
-        (result(0.5, 0.1) | {"failure": "not finite"}, False),
-    ],
-)
-def test_what_has_no_two_values_is_told_as_failed(
-    ended: dict[str, Any] | None, error: bool
-) -> None:
-    study = small_study(trials=1)
-    search = searcher(study)
-    for number in range(CONTROLS + 1):
-        suggest(search, number)
-    search.on_trial_complete("ray_1", result=ended, error=error)
-    assert states(study) == [TrialState.FAIL]
-    assert study.study.best_trials == []
-
-
-def test_an_end_that_is_told_twice_counts_once() -> None:
-    study = small_study(trials=1)
-    search = searcher(study)
-    for number in range(CONTROLS + 1):
-        suggest(search, number)
-    search.on_trial_complete("ray_1", result=result(0.5, 0.1))
-    search.on_trial_complete("ray_1", error=True)
-    search.on_trial_complete("never heard of", error=True)
-    assert states(study) == [TrialState.COMPLETE]
-
-
 def test_rays_snapshots_are_not_used(tmp_path: Path) -> None:
-    search = searcher(small_study())
+    search, _ = searcher(small_study())
     search.save(str(tmp_path / "snapshot"))
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(NotImplementedError, match="rebuilt from the store"):

@@ -15,9 +15,7 @@ def test_tpe_heeds_pending_trials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_each_suggestion_has_its_own_part_of_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(
-        sweeps.search.samplers, "RandomSampler", lambda *, seed: asked.append(seed)
-    )
+    monkeypatch.setattr(sweeps.search.samplers, "RandomSampler", lambda *, seed: asked.append(seed))
     for seed, number in ((3, 0), (3, 1), (4, 0), (3, 1)):
         make_sampler("random", seed=seed, number=number)
     assert len({*asked[:3]}) == 3

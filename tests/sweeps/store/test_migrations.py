@@ -15,7 +15,9 @@ from sweeps.store import migrations, schema
 from sweeps.store.migrations import alembic_config, current_revision, migrate
 
 POSTGRESQL = "TCM_SWEEPS_TEST_POSTGRESQL_URL"
-TABLES = {"sweeps", "sweep_trials", "sweep_replicates", "sweep_measurements", "sweep_baselines"}
+TABLES = {"sweeps", "sweep_trials", "sweep_replicates", "sweep_measurements", "sweep_baselines"} | {
+    "sweep_attempts"
+}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

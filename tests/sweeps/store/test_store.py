@@ -159,11 +159,11 @@ def test_unknown_sweep_is_named_with_those_there_are(store: Store) -> None:
 def test_finishing_again_keeps_the_first_moment_and_resuming_clears_it(
     store: Store, sweep: str
 ) -> None:
-    store.finish_sweep(sweep, SweepState.INTERRUPTED)
+    store.finish_sweep(sweep, SweepState.PAUSED)
     first = store.sweep(sweep)
-    assert first.state is SweepState.INTERRUPTED
+    assert first.state is SweepState.PAUSED
     assert first.finished_at == START + timedelta(seconds=1)
-    store.finish_sweep(sweep, SweepState.INTERRUPTED)
+    store.finish_sweep(sweep, SweepState.PAUSED)
     assert store.sweep(sweep) == first
     store.resume_sweep(sweep)
     assert store.sweep(sweep).state is SweepState.RUNNING

@@ -358,7 +358,7 @@ def test_finish_puts_the_front_on_the_parent_and_ends_it(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "status"), [(SweepState.INTERRUPTED, "KILLED"), (SweepState.FAILED, "FAILED")]
+    ("state", "status"), [(SweepState.PAUSED, "KILLED"), (SweepState.FAILED, "FAILED")]
 )
 def test_an_ended_sweep_runs_again_when_it_is_resumed(
     place: Place, state: SweepState, status: str
