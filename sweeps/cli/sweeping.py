@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from sweeps.cli.hints import command_line, ui_hint
 from sweeps.cli.options import stored
 from sweeps.cli.terminal import ERR, OUT, print_json, print_line
 
@@ -33,6 +32,7 @@ def carried_out(
         store: URL of its store, if it has one of its own.
         places: What else ``sweep`` takes.
     """
+    from sweeps.cli.hints import command_line
     from sweeps.cli.live_view import LiveView
     from sweeps.home import Home
 
@@ -58,6 +58,7 @@ def show(
 ) -> None:
     """Show the front, export its knee, and say where to browse."""
     from sweeps.cli.exports import export_finished
+    from sweeps.cli.hints import ui_hint
     from sweeps.cli.output import show_finished
     from sweeps.home import Home
 

@@ -17,7 +17,7 @@ _LOSSES_IN_A_ROW: Final = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How a run ended.
+    """Ending of a run.
 
     Attributes:
         state: COMPLETE; FAILED, by its own doing; or LOST, by no doing of its own.

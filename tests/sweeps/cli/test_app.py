@@ -8,7 +8,7 @@ import pytest
 import typer.main
 from typer.core import TyperGroup
 
-import sweeps.execution.run
+import sweeps.execution.places
 from sweeps.cli import app
 from tests.sweeps.command import Command, TinySweep
 
@@ -56,7 +56,7 @@ def test_an_unforeseen_error_keeps_its_traceback(
     def broken(_: Any) -> None:
         raise ValueError("a programming error")
 
-    monkeypatch.setattr(sweeps.execution.run, "check_address", broken)
+    monkeypatch.setattr(sweeps.execution.places, "check_address", broken)
     with pytest.raises(ValueError, match="a programming error"):
         command("run", place.folder / "good.yaml")
 
