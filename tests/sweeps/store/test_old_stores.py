@@ -1,19 +1,24 @@
-"""Stores as earlier versions left them: each is opened, brought to the newest schema, and read."""
+"""Stores as earlier versions left them: each is opened, brought to the newest schema, and read.
+
+The files are SQLite's; on PostgreSQL their rows stand in tables that migrations made up to there.
+"""
 
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, MetaData, create_engine
 
 from objectives import get_objective
 from sweeps.results import ranked_trials
 from sweeps.store import Store, SweepState, TrialState, open_store
 from sweeps.store.database import open_database
 from sweeps.store.migrations import alembic_config, current_revision
-from sweeps.store.schema import REVISION
+from sweeps.store.schema import REVISION, VERSION_TABLE
 
 FILES = Path(__file__).parent / "files"
 
@@ -25,10 +30,40 @@ def old(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def url(old: str, tmp_path: Path) -> str:
+def url(old: str, url: str, tmp_path: Path) -> str:
     file = tmp_path / "sweeps.db"
     shutil.copy(FILES / f"sweeps_{old}.db", file)
-    return f"sqlite:///{file}"
+    if url.startswith("postgresql"):
+        copy(f"sqlite:///{file}", url, old)
+    return url
+
+
+def copy(file: str, url: str, old: str) -> None:
+    source, target = create_engine(file), create_engine(url)
+    with source.connect() as reading, target.begin() as writing:
+        command.upgrade(alembic_config(writing), old)
+        copy_rows(reading, writing)
+    source.dispose()
+    target.dispose()
+
+
+def copy_rows(reading: Connection, writing: Connection) -> None:
+    tables, same = MetaData(), MetaData()
+    tables.reflect(reading)
+    same.reflect(writing)
+    for table in same.sorted_tables:
+        if table.name == VERSION_TABLE:
+            continue
+        for row in reading.execute(tables.tables[table.name].select()).mappings():
+            values = {key: as_written(row[key]) for key in row if row[key] is not None}
+            if table.name == "sweeps":
+                del values["id"]  # counts itself, from 1 as it did
+            writing.execute(table.insert().values(values))
+
+
+def as_written(value: Any) -> Any:
+    """SQLite drops the zone of a moment, which was UTC."""
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
 @pytest.fixture
