@@ -1,5 +1,7 @@
 """Store of sweeps, trials and measurements: the record that all else is made from."""
 
+from sweeps.store.faults import is_operational
+from sweeps.store.queue import WriteQueue
 from sweeps.store.records import (
     BaselineRecord,
     MeasurementRecord,
@@ -25,7 +27,9 @@ __all__ = [
     "SweepState",
     "TrialRecord",
     "TrialState",
+    "WriteQueue",
     "check_name",
+    "is_operational",
     "open_store",
     "redacted",
 ]

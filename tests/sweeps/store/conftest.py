@@ -2,6 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from sweeps.store import WriteQueue
+
+from .factories import Time
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
@@ -9,3 +13,13 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/sweeps.db"
     return str(request.getfixturevalue("postgresql_url"))
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def queue(time: Time) -> WriteQueue:
+    return WriteQueue(clock=time, sleep=time.sleep)
