@@ -15,7 +15,7 @@ def main() -> None:
     """Print a constraint a line."""
     file = Path(__file__).parents[1] / "pyproject.toml"
     project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
-    for requirement in project["dependencies"]:
+    for requirement in project["dependencies"] + project["optional-dependencies"]["postgresql"]:
         if constraint := lowest(requirement):
             print(constraint)
 

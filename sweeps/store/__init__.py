@@ -1,6 +1,8 @@
 """Store of sweeps, trials and measurements: the record that all else is made from."""
 
 from sweeps.store.database import MissingStoreError
+from sweeps.store.faults import is_operational
+from sweeps.store.queue import WriteQueue
 from sweeps.store.records import (
     AttemptRecord,
     BaselineRecord,
@@ -29,7 +31,9 @@ __all__ = [
     "SweepState",
     "TrialRecord",
     "TrialState",
+    "WriteQueue",
     "check_name",
+    "is_operational",
     "open_store",
     "redacted",
 ]

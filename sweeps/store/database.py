@@ -6,27 +6,27 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Engine, create_engine, event, inspect, make_url
 from sqlalchemy import text as sql
-from sqlalchemy.exc import (
-    ArgumentError,
-    DBAPIError,
-    NoSuchModuleError,
-    OperationalError,
-    SQLAlchemyError,
-)
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from objectives import InputError
+from sweeps.store.faults import fault_reason
+from sweeps.store.journal import choose_journal
 from sweeps.store.redaction import redacted
 from sweeps.store.schema import REVISION, VERSION_TABLE
 
 __all__ = ["MissingStoreError", "open_database"]
 
-# Seconds to wait for SQLite's write lock and for a server; the URL's own setting goes first.
-_TIMEOUTS: Final = {
-    "pysqlite": {"timeout": 30},
-    "psycopg": {"connect_timeout": 10},
-    "psycopg2": {"connect_timeout": 10},
+# Seconds (the last: milliseconds) to wait for SQLite's write lock, for a server, and for a server
+# that is gone without a word; the URL's own setting goes first.
+_SERVER: Final = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
 }
+_TIMEOUTS: Final = {"pysqlite": {"timeout": 10}, "psycopg": _SERVER, "psycopg2": _SERVER}
 
 
 class MissingStoreError(InputError):
@@ -56,7 +56,7 @@ def open_database(text: str, *, create: bool) -> Engine:
             engine.dispose()
             raise
     except (SQLAlchemyError, ImportError, TypeError) as error:
-        raise InputError(f"store: cannot open {shown}: {redacted(_reason(error))}") from error
+        raise InputError(f"store: cannot open {shown}: {redacted(fault_reason(error))}") from error
     if not found:
         engine.dispose()
         raise MissingStoreError(f"no sweeps yet: {shown} has no tables")
@@ -124,41 +124,12 @@ def _connect(url: URL) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _enforce_foreign_keys)
         try:
-            _use_write_ahead_log(engine, tries=20)
+            choose_journal(engine, Path(url.database or "").resolve())
         except BaseException:
             engine.dispose()
             raise
     return engine
 
 
-def _use_write_ahead_log(engine: Engine, *, tries: int) -> None:
-    """Let readers and the writer not wait for one another; the file keeps the setting.
-
-    Of two that open a new file together SQLite refuses one at once, whatever the timeout. That one
-    waits for the other here, by asking for the lock that does heed the timeout, and tries again.
-    """
-    with engine.connect() as connection:
-        try:
-            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-        except OperationalError:
-            if tries == 1:
-                raise
-            connection.rollback()
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        else:
-            return
-    _use_write_ahead_log(engine, tries=tries - 1)
-
-
 def _enforce_foreign_keys(connection: Any, _entry: ConnectionPoolEntry) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
-
-
-def _reason(error: Exception) -> str:
-    """Return the first line of what the driver, or Python, says."""
-    if isinstance(error, ImportError):
-        return f"its driver is not installed ({error})"
-    if isinstance(error, NoSuchModuleError):
-        return "there is no database of that kind"
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return str(cause).strip().partition("\n")[0]

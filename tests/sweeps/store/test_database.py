@@ -26,7 +26,7 @@ def test_sqlite_is_set_up_for_a_writer_and_a_reader(tmp_path: Path) -> None:
         for connection in (first, second):
             assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
             assert connection.scalar(text("PRAGMA foreign_keys")) == 1
-            assert connection.scalar(text("PRAGMA busy_timeout")) == 30_000
+            assert connection.scalar(text("PRAGMA busy_timeout")) == 10_000
     engine.dispose()
 
 

@@ -1,6 +1,4 @@
 import logging
-import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,30 +12,15 @@ from sqlalchemy import Column, Engine, Integer, MetaData, create_engine, inspect
 from sweeps.store import migrations, schema
 from sweeps.store.migrations import alembic_config, current_revision, migrate
 
-POSTGRESQL = "TCM_SWEEPS_TEST_POSTGRESQL_URL"
-TABLES = {"sweeps", "sweep_trials", "sweep_replicates", "sweep_measurements", "sweep_baselines"} | {
-    "sweep_attempts"
-}
+TABLES = {"sweeps", "sweep_trials", "sweep_replicates", "sweep_attempts", "sweep_measurements"}
+TABLES |= {"sweep_baselines"}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """Give an empty database, on PostgreSQL a schema of its own."""
-    if request.param == "sqlite":
-        empty = create_engine(f"sqlite:///{tmp_path}/sweeps.db")
-        yield empty
-        empty.dispose()
-        return
-    server = os.environ.get(POSTGRESQL)
-    if not server:
-        pytest.skip(f"{POSTGRESQL} is not set")
-    name = f"test_{uuid.uuid4().hex}"
-    empty = create_engine(server, connect_args={"options": f"-csearch_path={name}"})
-    with empty.begin() as connection:
-        connection.execute(text(f"CREATE SCHEMA {name}"))
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    """Give an empty database."""
+    empty = create_engine(url)
     yield empty
-    with empty.begin() as connection:
-        connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
     empty.dispose()
 
 

@@ -1,34 +1,69 @@
-"""Stores as earlier versions left them: each is opened, brought to the newest schema, and read."""
+"""Stores as earlier versions left them: each is opened, brought to the newest schema, and read.
+
+The files are SQLite's; on PostgreSQL their rows stand in tables that migrations made up to there.
+"""
 
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, MetaData, create_engine
 
 from objectives import get_objective
 from sweeps.results import ranked_trials
-from sweeps.store import Store, SweepState, TrialState, open_store
+from sweeps.store import Purpose, Store, SweepState, TrialState, open_store
 from sweeps.store.database import open_database
 from sweeps.store.migrations import alembic_config, current_revision
-from sweeps.store.schema import REVISION
+from sweeps.store.schema import REVISION, VERSION_TABLE
 
 FILES = Path(__file__).parent / "files"
 
 
-@pytest.fixture(params=["0001", "0002", "0003"])
+@pytest.fixture(params=["0001", "0002", "0003", "0004"])
 def old(request: pytest.FixtureRequest) -> str:
     """Give the revision of a store of before."""
     return str(request.param)
 
 
 @pytest.fixture
-def url(old: str, tmp_path: Path) -> str:
+def url(old: str, url: str, tmp_path: Path) -> str:
     file = tmp_path / "sweeps.db"
     shutil.copy(FILES / f"sweeps_{old}.db", file)
-    return f"sqlite:///{file}"
+    if url.startswith("postgresql"):
+        copy(f"sqlite:///{file}", url, old)
+    return url
+
+
+def copy(file: str, url: str, old: str) -> None:
+    source, target = create_engine(file), create_engine(url)
+    with source.connect() as reading, target.begin() as writing:
+        command.upgrade(alembic_config(writing), old)
+        copy_rows(reading, writing)
+    source.dispose()
+    target.dispose()
+
+
+def copy_rows(reading: Connection, writing: Connection) -> None:
+    tables, same = MetaData(), MetaData()
+    tables.reflect(reading)
+    same.reflect(writing)
+    for table in same.sorted_tables:
+        if table.name == VERSION_TABLE:
+            continue
+        for row in reading.execute(tables.tables[table.name].select()).mappings():
+            values = {key: as_written(row[key]) for key in row if row[key] is not None}
+            if table.name == "sweeps":
+                del values["id"]  # counts itself, from 1 as it did
+            writing.execute(table.insert().values(values))
+
+
+def as_written(value: Any) -> Any:
+    """SQLite drops the zone of a moment, which was UTC."""
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
 @pytest.fixture
@@ -77,6 +112,30 @@ def test_what_is_new_is_filled_in(store: Store, old: str) -> None:
     assert baselines == ranked_trials(store, "demo").baselines
     assert [each.name for each in baselines] == ["raw_pixels"] * (old >= "0003")
     assert store.replicates("demo") == ()
+
+
+@pytest.mark.parametrize("old", ["0004"], indirect=True)
+def test_replicates_are_what_they_were(store: Store) -> None:
+    replicates = {(each.number, each.seed): each for each in store.replicates("replicated")}
+    purposes = {key: each.purpose for key, each in replicates.items()}
+    search = {(0, 0), (1, 1), (1, 7), (1, 2**40)}
+    assert {key for key, purpose in purposes.items() if purpose is Purpose.SEARCH} == search
+    assert purposes[1, 11] is Purpose.REPORT
+    assert purposes[1, 13] is purposes[1, 14] is Purpose.CONFIRM
+    failed, running = replicates[1, 2**40], replicates[1, 14]
+    assert (failed.state, failed.reason) == (
+        TrialState.FAILED,
+        "the training loss is not finite at epoch 2",
+    )
+    assert (running.state, running.finished_at) == (TrialState.RUNNING, None)
+    measured = [(m.seed, m.epoch, m.split, m.purpose) for m in store.measurements("replicated")]
+    assert measured[2:] == [
+        (1, 1, "validation", Purpose.SEARCH),
+        (1, 3, "validation", Purpose.SEARCH),
+        (7, 3, "validation", Purpose.SEARCH),
+        (11, 3, "validation", Purpose.REPORT),
+        (13, 3, "test", Purpose.CONFIRM),
+    ]
 
 
 def test_its_front_is_what_it_was(store: Store) -> None:

@@ -1,11 +1,9 @@
-"""One contract suite for every backend; PostgreSQL where TCM_SWEEPS_TEST_POSTGRESQL_URL is set."""
+"""One contract suite for every backend: SQLite, and a real PostgreSQL."""
 
 import itertools
-import os
 import subprocess
 import sys
 import threading
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -16,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, event, make_url, text
+from sqlalchemy import event
 from sqlalchemy.exc import StatementError
 
 from objectives.errors import InputError
@@ -24,7 +22,6 @@ from sweeps.store import Outbox, Purpose, Store, SweepState, TrialState
 from sweeps.store.database import open_database
 from sweeps.store.store import utc_now
 
-POSTGRESQL = "TCM_SWEEPS_TEST_POSTGRESQL_URL"
 ROOT = Path(__file__).parents[3]
 START = datetime(2024, 2, 29, 12, 0, 0, 123456, tzinfo=UTC)
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED)
@@ -40,26 +37,6 @@ class Clock:
         return (START + timedelta(seconds=next(self.ticks))).astimezone(
             timezone(timedelta(hours=9))
         )
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Give the URL of a new, empty database, on PostgreSQL a schema of its own."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/home/sweeps.db"
-        return
-    server = os.environ.get(POSTGRESQL)
-    if not server:
-        pytest.skip(f"{POSTGRESQL} is not set")
-    schema = f"test_{uuid.uuid4().hex}"
-    admin = create_engine(server)
-    with admin.begin() as connection:
-        connection.execute(text(f"CREATE SCHEMA {schema}"))
-    query = {"options": f"-csearch_path={schema}"}
-    yield make_url(server).update_query_dict(query).render_as_string(hide_password=False)
-    with admin.begin() as connection:
-        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-    admin.dispose()
 
 
 @pytest.fixture
