@@ -11,7 +11,8 @@ from sweeps.execution.callback import SweepCallback
 from sweeps.execution.endings import Ending, Endings
 from sweeps.search import Suggestion
 from sweeps.spec import Workload
-from sweeps.store import Purpose, Store, TrialState
+from sweeps.store import Purpose, Store, TrialState, WriteQueue, is_operational
+from trainer import Measurement
 
 __all__ = ["Recorder", "Told"]
 
@@ -37,6 +38,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
         workload: The kind of its trials.
         search: What its runs come from.
         endings: Decides how runs ended.
+        writes: Keeps what the store cannot take for a while.
         callbacks: Called after each event.
     """
 
@@ -48,6 +50,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
         *,
         search: Told,
         endings: Endings,
+        writes: WriteQueue,
         callbacks: Sequence[SweepCallback],
     ) -> None:
         self._store = store
@@ -55,30 +58,21 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
         self._workload = workload
         self._search = search
         self._endings = endings
+        self._writes = writes
         self._callbacks = callbacks
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Record a run as RUNNING, and its trial where it is the first of it."""
-        self._add(trial)
+        self._writes.write(self._add, dict(trial.config))
         self._call_back()
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """Record a measurement, or why there is none, and the end of a run that has ended."""
-        ending = self._endings.of_result(result, last_epoch=self._last_epoch(trial))
-        with self._store.together():
-            if (measured := result["measurement"]) is not None:
-                self._store.record_measurement(
-                    self._sweep,
-                    trial.config["number"],
-                    epoch=measured.epoch,
-                    seed=measured.seed,
-                    split=measured.split,
-                    metrics=measured.metrics,
-                )
-            if ending is not None:
-                self._finish(trial, ending)
+        ending = self._endings.of_result(result, last_epoch=self._last_epoch(trial.config))
+        measured = result["measurement"]
+        self._writes.write(self._record, dict(trial.config), measured, ending, trial.node_ip)
         if ending is not None:
             complete = ending.state is TrialState.COMPLETE
             self._search.tell(_run(trial), measured.metrics if complete else None)
@@ -90,17 +84,15 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
             _kept_text(trial), number=trial.config["number"], seed=trial.config["seed"]
         )
         # Where an actor fails before the first epoch, Ray has not said that the trial started.
-        self._add(trial)
-        with self._store.together():
-            self._finish(trial, ending)
+        self._writes.write(self._add, dict(trial.config))
+        self._writes.write(self._record, dict(trial.config), None, ending, trial.node_ip)
         if ending.state is TrialState.LOST:
             self._search.lost(_run(trial))
         else:
             self._search.tell(_run(trial), None)
         self._call_back()
 
-    def _add(self, trial: Any) -> None:
-        config = trial.config
+    def _add(self, config: Mapping[str, Any]) -> None:
         with self._store.together():
             self._store.add_trial(
                 self._sweep,
@@ -108,7 +100,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
                 config=config["config"],
                 sampled=config["sampled"],
                 control=config["control"],
-                last_epoch=self._last_epoch(trial),
+                last_epoch=self._last_epoch(config),
                 drawn=config["drawn"],
             )
             self._store.add_replicate(
@@ -119,29 +111,51 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
                 attempt=config["attempt"],
             )
 
-    def _finish(self, trial: Any, ending: Ending) -> None:
-        """Record how a run ended; a trial ends as its first run does."""
-        number, seed = trial.config["number"], trial.config["seed"]
-        self._store.finish_replicate(
-            self._sweep,
-            number,
-            seed=seed,
-            state=ending.state,
-            reason=ending.reason,
-            kind=ending.kind,
-            traceback=ending.traceback,
-            node=trial.node_ip,
-        )
-        if seed == trial.config["config"]["seed"]:
-            self._store.finish_trial(self._sweep, number, ending.state, ending.reason)
+    def _record(
+        self,
+        config: Mapping[str, Any],
+        measured: Measurement | None,
+        ending: Ending | None,
+        node: str | None,
+    ) -> None:
+        """Record a measurement, and how a run ended, whose trial ends as its first run does."""
+        sweep, number, seed = self._sweep, config["number"], config["seed"]
+        with self._store.together():
+            if measured is not None:
+                self._store.record_measurement(
+                    sweep,
+                    number,
+                    epoch=measured.epoch,
+                    seed=measured.seed,
+                    split=measured.split,
+                    metrics=measured.metrics,
+                )
+            if ending is not None:
+                self._store.finish_replicate(
+                    sweep,
+                    number,
+                    seed=seed,
+                    state=ending.state,
+                    reason=ending.reason,
+                    kind=ending.kind,
+                    traceback=ending.traceback,
+                    node=node,
+                )
+                if seed == config["config"]["seed"]:
+                    self._store.finish_trial(sweep, number, ending.state, ending.reason)
 
-    def _last_epoch(self, trial: Any) -> int:
-        config = self._workload.config.model_validate(trial.config["config"])
-        return self._workload.last_epoch(config)
+    def _last_epoch(self, config: Mapping[str, Any]) -> int:
+        return self._workload.last_epoch(self._workload.config.model_validate(config["config"]))
 
     def _call_back(self) -> None:
+        if self._writes.pending:
+            return  # what they would look at is not in the store yet
         for callback in self._callbacks:
-            callback.on_trial_event()
+            try:
+                callback.on_trial_event()
+            except Exception as error:
+                if not is_operational(error):
+                    raise
 
 
 def _run(trial: Any) -> Suggestion:

@@ -30,6 +30,7 @@ from sweeps.store import (
     SweepRecord,
     SweepState,
     check_name,
+    is_operational,
     open_store,
 )
 from sweeps.tracking import MirrorThread
@@ -258,8 +259,16 @@ def _final_state(store: Store, sweep: str, lease: Lease) -> Iterator[None]:
         raise
     finally:
         if not lease.lost.is_set():
-            settle(store, sweep, reason=reason)
-            store.finish_sweep(sweep, state)
+            _end(store, sweep, state, reason)
+
+
+def _end(store: Store, sweep: str, state: SweepState, reason: str) -> None:
+    try:
+        settle(store, sweep, reason=reason)
+        store.finish_sweep(sweep, state)
+    except Exception as error:
+        if not is_operational(error):  # else who resumes the sweep settles it
+            raise
 
 
 def _tune(

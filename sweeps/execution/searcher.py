@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from ray.tune.search import Searcher
 
 from sweeps.search import Suggestion
+from sweeps.store import WriteQueue, is_operational
 
 __all__ = ["Asked", "StudySearcher"]
 
@@ -25,6 +26,9 @@ class Asked(Protocol):
     def ask(self) -> Suggestion | None:
         """Return the next run; None while there is none."""
 
+    def lost(self, run: Suggestion) -> None:
+        """Take a run back, to be handed out again."""
+
 
 class StudySearcher(Searcher):  # type: ignore[misc]  # Ray has no types
     """Hands the suggestions of a study to Ray; how runs end the study hears from the recorder.
@@ -36,6 +40,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray has no types
         study: The study; nothing else may ask it.
         wanted: How many trials there may be at a time, with those that wait for a process.
         known: Maps a run to what else its process is told.
+        writes: Where the store cannot take what there is to write, no run begins.
     """
 
     def __init__(
@@ -43,22 +48,37 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray has no types
         study: Asked,
         wanted: Callable[[], int],
         known: Callable[[Suggestion], Mapping[str, Any]],
+        writes: WriteQueue,
     ) -> None:
         super().__init__(metric=None, mode=None)
         self._study = study
         self._wanted = wanted
         self._known = known
+        self._writes = writes
         self._live: set[str] = set()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Return the next run, ``Searcher.FINISHED``, or None while there is none, or enough."""
-        if len(self._live) >= self._wanted():
+        self._writes.poll()
+        if self._writes.pending or len(self._live) >= self._wanted():
             return None
-        suggestion = self._study.ask()
+        try:
+            suggestion = self._study.ask()
+        except Exception as error:
+            if is_operational(error):  # what was chosen is read from the store
+                return None
+            raise
         if suggestion is None:
             return str(Searcher.FINISHED) if self._study.done else None
+        try:
+            known = self._known(suggestion)
+        except Exception as error:
+            if is_operational(error):
+                self._study.lost(suggestion)
+                return None
+            raise
         self._live.add(trial_id)
-        return {**asdict(suggestion), **self._known(suggestion)}
+        return {**asdict(suggestion), **known}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from ray import tune
 
+from objectives import InputError
 from sweeps.execution.callback import RunningSweep, SweepCallback
 from sweeps.execution.endings import Endings
 from sweeps.execution.recorder import Recorder, Told
@@ -20,12 +21,15 @@ from sweeps.execution.trainable import TrialTrainable
 from sweeps.home import Home
 from sweeps.search import Suggestion
 from sweeps.spec import Cache, Data, SweepSpec
-from sweeps.store import Store
+from sweeps.store import Store, WriteQueue
 
 __all__ = ["open_data", "run_trials", "surroundings_of", "watched"]
 
 # The sections of a spec that a trial's process needs.
 _FOR_ACTORS: Final = ("workload", "data", "scoring", "objectives", "resources")
+
+# So long the end of a sweep waits for a store that takes nothing.
+_PATIENCE_SECONDS: Final = 60.0
 
 
 def open_data(spec: SweepSpec, cache: Path, callbacks: Sequence[SweepCallback]) -> Data:
@@ -85,7 +89,7 @@ def run_trials(
     Raises:
         InputError: It was stopped, by another process or for what would befall every run.
     """
-    endings = Endings()
+    endings, writes = Endings(), WriteQueue()
     stopper = Stopper(spec.name, endings, lost)
 
     def known(run: Suggestion) -> dict[str, Any]:
@@ -93,25 +97,35 @@ def run_trials(
         return {"attempt": attempt, "measured": list(measured)}
 
     recorder = Recorder(
-        store, spec.name, spec.kind, search=study, endings=endings, callbacks=callbacks
+        store,
+        spec.name,
+        spec.kind,
+        search=study,
+        endings=endings,
+        writes=writes,
+        callbacks=callbacks,
     )
-    # Not Tuner: it pickles its callbacks, for a restore that is not used here.
-    tune.run(
-        TrialTrainable,
-        name=spec.name,
-        config=dict(surroundings),
-        search_alg=StudySearcher(study, slots.wanted, known),
-        scheduler=Scheduler(),
-        num_samples=-1,
-        stop=stopper,
-        resources_per_trial=spec.resources.model_dump(),
-        reuse_actors=True,
-        trial_dirname_creator=lambda trial: "{number:04d}-{seed}-{attempt}".format_map(
-            trial.config
-        ),
-        callbacks=[recorder, Recycler()],
-        storage_path=str(home.ray),
-        raise_on_failed_trial=False,
-        verbose=0,
-    )
+    try:
+        # Not Tuner: it pickles its callbacks, for a restore that is not used here.
+        tune.run(
+            TrialTrainable,
+            name=spec.name,
+            config=dict(surroundings),
+            search_alg=StudySearcher(study, slots.wanted, known, writes),
+            scheduler=Scheduler(),
+            num_samples=-1,
+            stop=stopper,
+            resources_per_trial=spec.resources.model_dump(),
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: "{number:04d}-{seed}-{attempt}".format_map(
+                trial.config
+            ),
+            callbacks=[recorder, Recycler()],
+            storage_path=str(home.ray),
+            raise_on_failed_trial=False,
+            verbose=0,
+        )
+    finally:
+        if not writes.flush(_PATIENCE_SECONDS):
+            raise InputError(f"{spec.name} was stopped: {writes.trouble}")
     stopper.check()

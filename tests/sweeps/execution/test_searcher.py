@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from ray.tune.search import Searcher
+from sqlalchemy.exc import OperationalError
 
 from sweeps.execution.searcher import StudySearcher
 from sweeps.search import ReplicatedStudy, Study, Suggestion
+from sweeps.store import WriteQueue
 from tests.sweeps.search.studies import PAIR, small_study
 
 
@@ -29,7 +31,7 @@ def searcher(
     study: Study, wanted: Callable[[], int] = many
 ) -> tuple[StudySearcher, ReplicatedStudy]:
     replicated = ReplicatedStudy(study, PAIR)
-    return StudySearcher(replicated, wanted, known), replicated
+    return StudySearcher(replicated, wanted, known, WriteQueue()), replicated
 
 
 def test_a_suggestion_comes_as_its_fields_and_with_what_is_known_of_it() -> None:
@@ -68,6 +70,37 @@ def test_no_more_are_suggested_than_are_wanted() -> None:
     assert search.suggest("ray_5") is None
     search.on_trial_complete("ray_3", error=True)
     assert suggest(search, 6)["number"] == 3
+
+
+def test_while_the_store_takes_nothing_no_run_begins() -> None:
+    away = [True]
+
+    def write() -> None:
+        if away[0]:
+            raise OperationalError("INSERT", {}, ConnectionError("gone"))
+
+    now = [0.0]
+    writes = WriteQueue(clock=lambda: now[0])
+    study = ReplicatedStudy(small_study(), PAIR)
+    search = StudySearcher(study, many, known, writes)
+    writes.write(write)
+    assert search.suggest("ray_0") is None
+    now[0], away[0] = 99.0, False
+    assert suggest(search, 0)["number"] == 0
+
+
+def test_a_run_that_nothing_is_known_of_is_handed_out_later() -> None:
+    away = [True]
+
+    def unknown(_: Suggestion) -> dict[str, Any]:
+        if away[0]:
+            raise OperationalError("SELECT", {}, ConnectionError("gone"))
+        return {}
+
+    search = StudySearcher(ReplicatedStudy(small_study(), PAIR), many, unknown, WriteQueue())
+    assert search.suggest("ray_0") is None
+    away[0] = False
+    assert [suggest(search, place)["number"] for place in (0, 1)] == [0, 1]
 
 
 def test_rays_snapshots_are_not_used(tmp_path: Path) -> None:
