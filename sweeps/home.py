@@ -5,7 +5,7 @@ from pathlib import Path
 
 from objectives import InputError
 
-__all__ = ["Home", "kept_file", "kept_seeds"]
+__all__ = ["Home", "kept_seeds", "run_file"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +56,17 @@ class Home:
         """Folder of the weights that confirming a sweep has left."""
         return self.path.absolute() / "models" / name
 
+    def checkpoints(self, name: str) -> Path:
+        """Folder of what the runs of a sweep that have not ended go on from."""
+        return self.path.absolute() / "checkpoints" / name
+
     def sweep(self, name: str) -> Path:
         """Folder of a sweep's front and plots."""
         return self.path.absolute() / "fronts" / name
 
 
-def kept_file(folder: Path, *, number: int, seed: int) -> Path:
-    """Return the file of the weights of a trial's run in a folder of them."""
+def run_file(folder: Path, *, number: int, seed: int) -> Path:
+    """Return the file of a trial's run in a folder of weights, or of checkpoints."""
     return folder / f"{number:04d}-{seed}.pt"
 
 

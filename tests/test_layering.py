@@ -73,6 +73,8 @@ OF_TRAINER = {
     "import_object",
     "input_error",
     "load_model",
+    "load_state",
+    "save_state",
     "written_whole",
 }
 # Beside the standard library and torch, all that objectives/ may import.

@@ -2,7 +2,7 @@ from .allocator import keep_freed_memory
 from .atomic import written_whole
 from .backbone import check_backbone
 from .baselines import score_raw_pixels, score_untouched_trunk
-from .checkpoint import load_checkpoint, save_checkpoint
+from .checkpoint import load_checkpoint, load_state, save_checkpoint, save_state
 from .config import ORDERED_FIELDS, TCM_FIELDS, TCM_WEIGHTS, TrialConfig
 from .confirmation import ConfirmationRun
 from .data import (
@@ -83,6 +83,7 @@ __all__ = [
     "load_data",
     "load_embedder",
     "load_model",
+    "load_state",
     "load_tuned_margins",
     "one_sentence",
     "outline_data",
@@ -93,6 +94,7 @@ __all__ = [
     "read_yaml",
     "release_memory",
     "save_checkpoint",
+    "save_state",
     "score_raw_pixels",
     "score_untouched_trunk",
     "stand_in_data",

@@ -8,7 +8,7 @@ from typing import Final
 from objectives import InputError
 from sweeps.cli.terminal import ERR, print_line, shown
 from sweeps.files import write_output
-from sweeps.home import Home, kept_file, kept_seeds
+from sweeps.home import Home, kept_seeds, run_file
 from sweeps.results import (
     KNEE,
     RankedTrials,
@@ -80,7 +80,7 @@ def export_trial(
         kept=(seeds[-1], beside.name) if seeds else None,
     )
     if seeds:
-        model = kept_file(folder, number=chosen.number, seed=seeds[-1]).read_bytes()
+        model = run_file(folder, number=chosen.number, seed=seeds[-1]).read_bytes()
         write_output(beside, model, field="output")
     write_margins(document, output)
     print_line(f"{'yaml':>5}  {shown(output)}  (trial {chosen.number}, {pick}: {document})")

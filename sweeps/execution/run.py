@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -236,6 +237,8 @@ def _carried_out(
     with MirrorThread(mirror) as mirroring, _final_state(store, spec.name, lease):
         surroundings = surroundings_of(spec, data, places.decoded)
         _tune(spec, surroundings, store, places, lease, callbacks, notes)
+    # Of a run that was lost for good one is left.
+    rmtree(places.root.checkpoints(spec.name), ignore_errors=True)
     return _finished(store, places, spec.name, mirror_error=mirroring.complaint)
 
 

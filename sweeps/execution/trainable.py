@@ -7,8 +7,9 @@ from typing import Any, Final
 from ray import tune
 
 from objectives import InputError
+from sweeps.execution.checkpoints import Checkpoints
 from sweeps.execution.opened_data import Surroundings, check_metrics
-from sweeps.home import kept_file
+from sweeps.home import run_file
 from sweeps.spec import ConfirmingRun, Run
 from trainer import Measurement, TrialFailed
 
@@ -23,8 +24,10 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     """Trains one configuration under one seed; each step is a rung and returns its measurement.
 
     The configuration is the searcher's suggestion plus ``workload``, ``data``, ``fingerprint``,
-    ``cache``, ``scoring``, ``objectives`` (their names) and ``resources``; of a run that confirms,
-    ``kept`` as well, a folder of this machine for its weights.
+    ``cache``, ``scoring``, ``objectives`` (their names) and ``resources``; ``measured``, the epochs
+    that the store has of the run from attempts before, and ``checkpoints``, a folder of this
+    machine, or one that all share; of a run that confirms ``kept`` as well, a folder of this
+    machine for its weights.
     A result is ``{"measurement": Measurement | None, "failure": str | None, "done": bool}``: a
     trial that cannot be scored ends with its reason, and the actor lives on. Where the process has
     come to hold more than it did after its first trial, the last result of a trial says
@@ -55,21 +58,41 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 
     def _advance(self) -> dict[str, Any]:
         try:
-            measurement = self._started().advance()
+            measurement = self._measured()
             self._check(measurement)
         except (TrialFailed, InputError) as failure:
+            self._drop_checkpoint()
             return {"measurement": None, "failure": str(failure), "done": True}
         done = measurement.epoch >= self._last_epoch
-        if done and self._confirming is not None and self._config["keep"]:
-            self._keep(self._confirming)
+        if done:
+            if self._confirming is not None and self._config["keep"]:
+                self._keep(self._confirming)
+            self._drop_checkpoint()
         return {"measurement": measurement, "failure": None, "done": done}
+
+    def _measured(self) -> Measurement:
+        """Return the next measurement that the driver lacks."""
+        run = self._started()
+        if self._owed:
+            return self._owed.popleft()
+        found = run.advance()
+        while found.epoch < self._last_epoch:
+            self._checkpoints.save(run, found)
+            if not self._checkpoints.is_recorded(found):
+                break
+            found = run.advance()
+        return found
+
+    def _drop_checkpoint(self) -> None:
+        if self._run is not None:
+            self._checkpoints.drop()
 
     def _keep(self, run: ConfirmingRun) -> None:
         """Keep the weights where that can be; what was measured counts all the same."""
         folder, config = Path(self._config["kept"]), self._config
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-            run.keep(kept_file(folder, number=config["number"], seed=config["seed"]))
+            run.keep(run_file(folder, number=config["number"], seed=config["seed"]))
 
     def _begin(self, config: dict[str, Any]) -> None:
         if self._run is not None:  # of a trial that was stopped before its last epoch
@@ -105,4 +128,11 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
                 self._run = self._confirming = workload.confirm(*begun)
             else:
                 self._run = workload.start(*begun)
+            folder = self._config.get("checkpoints")
+            path = folder and run_file(
+                Path(folder), number=self._config["number"], seed=self._config["seed"]
+            )
+            measured = self._config.get("measured", [])
+            self._checkpoints = Checkpoints(path or None, plain, measured=measured)
+            self._owed = self._checkpoints.load(self._run)
         return self._run

@@ -110,7 +110,7 @@ def run_trials(
         tune.run(
             TrialTrainable,
             name=spec.name,
-            config=dict(surroundings),
+            config={**surroundings, "checkpoints": str(home.checkpoints(spec.name))},
             search_alg=StudySearcher(study, slots.wanted, known, writes),
             scheduler=Scheduler(),
             num_samples=-1,

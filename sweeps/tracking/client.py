@@ -4,6 +4,8 @@ mlflow is imported late, for that takes seconds.
 """
 
 import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from objectives import InputError
@@ -57,4 +59,24 @@ def open_client(tracking_uri: str) -> Any:
     quiet_mlflow()
     from mlflow import MlflowClient
 
+    scheme, separator, path = tracking_uri.partition(":///")
+    if separator and scheme == "sqlite" and not Path(path).exists():
+        _make_database(Path(path))
     return MlflowClient(tracking_uri=tracking_uri)
+
+
+def _make_database(path: Path) -> None:
+    """Make MLflow's file whole, or not at all.
+
+    It builds its tables in steps that SQLite does not undo: of a process that is killed meanwhile a
+    file would be left that can never be opened.
+    """
+    from mlflow import MlflowClient
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        made = Path(folder) / path.name
+        client = MlflowClient(tracking_uri=f"sqlite:///{made}")
+        client._tracking_client.store.engine.dispose()
+        if not path.exists():  # by another process, by now
+            made.replace(path)

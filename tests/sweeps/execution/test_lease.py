@@ -23,7 +23,11 @@ def drive(store: Store, driver: str) -> None:
     assert store.take_sweep("birds", driver, instead_of=store.sweep("birds"))
 
 
-def take(store: Store, wait: Callable[[float], None] = pytest.fail) -> Lease:
+def never(_: float) -> None:
+    pytest.fail("waited")
+
+
+def take(store: Store, wait: Callable[[float], None] = never) -> Lease:
     return Lease.take(store, "birds", driver="me", silence=30, wait=wait)
 
 

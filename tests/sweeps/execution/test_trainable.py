@@ -1,7 +1,9 @@
 import math
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -13,7 +15,7 @@ from objectives import Calibration
 from sweeps.execution.trainable import TrialTrainable
 from sweeps.spec import Run
 from sweeps.spec.simulated import workload as simulated
-from trainer import DataConfig, Measurement, TrialConfig, load_data
+from trainer import DataConfig, Measurement, TrialConfig, TrialFailed, load_data
 
 GOOD = {"accuracy": 0.5, "inconsistency": 0.1}
 SIMULATED = {
@@ -173,3 +175,42 @@ def test_a_trial_that_was_stopped_is_let_go_of_too(monkeypatch: pytest.MonkeyPat
     assert trainable._run is None
     trainable.step()
     assert trainable.step()["worn_out"]
+
+
+def test_a_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    trial = TrialConfig(batch_size=16, embedding_dim=8, epochs=3).model_dump(mode="json")
+    whole = begun(config=trial)
+    expected = [whole.step()["measurement"] for _ in range(3)]
+
+    def scores(found: Sequence[Measurement]) -> list[tuple[int, float, float]]:
+        return [(m.epoch, m.metrics["train_loss"], m.metrics["opis"]) for m in found]
+
+    folder = {"config": trial, "checkpoints": str(tmp_path)}
+    first = begun(**folder)
+    first.step()
+    first.step()
+    assert [path.name for path in tmp_path.iterdir()] == ["0000-0.pt"]
+    # The driver had recorded the first epoch when it died.
+    torch.manual_seed(7)
+    resumed = begun(**folder, measured=[1])
+    results = [resumed.step(), resumed.step()]
+    assert scores([result["measurement"] for result in results]) == scores(expected[1:])
+    assert [result["done"] for result in results] == [False, True]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_its_checkpoint_a_run_measures_nothing_twice() -> None:
+    config = {"last_epoch": 4}
+    trainable = begun(**SIMULATED | {"config": config}, measured=[1, 2])
+    assert [trainable.step()["measurement"].epoch for _ in range(2)] == [3, 4]
+
+
+def test_a_run_that_fails_leaves_no_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainable = begun(**SIMULATED | {"config": {"last_epoch": 3}}, checkpoints=str(tmp_path))
+    trainable.step()
+    assert len(list(tmp_path.iterdir())) == 1
+    monkeypatch.setattr(trainable, "_check", lambda _: (_ for _ in ()).throw(TrialFailed("no")))
+    assert trainable.step()["failure"] == "no"
+    assert list(tmp_path.iterdir()) == []
