@@ -1,7 +1,7 @@
 """Tables for the terminal: values, trials, fronts and sweeps."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -16,9 +16,10 @@ from sweeps.results import (
     Pair,
     RankedTrial,
     RankedTrials,
+    failures_document,
     final_measurements,
 )
-from sweeps.store import MeasurementRecord, SweepRecord, TrialRecord
+from sweeps.store import AttemptRecord, MeasurementRecord, SweepRecord, TrialRecord
 
 __all__ = [
     "confirmed_table",
@@ -193,6 +194,16 @@ def status_table(
             escape("  ".join(filter(None, (trial.reason, sampled)))),
         )
     return table
+
+
+def failure_lines(attempts: Sequence[AttemptRecord]) -> Iterator[str]:
+    """Yield what befell each attempt at a run that failed or was lost, with its stack."""
+    for each in failures_document(attempts):
+        where = f" on {each['node']}" if each["node"] else ""
+        head = f"trial {each['number']} seed {each['seed']} attempt {each['attempt']}{where}"
+        yield f"{head}: {each['state'].value} ({each['kind'] or 'stopped'}): {each['reason']}"
+        if each["traceback"]:
+            yield from (f"    {line}" for line in each["traceback"].splitlines())
 
 
 def metrics_table(

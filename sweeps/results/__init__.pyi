@@ -1,5 +1,5 @@
 from .confirmed_fronts import ConfirmedFronts, fronts_of_confirmed
-from .documents import status_document, sweep_document
+from .documents import failures_document, status_document, sweep_document
 from .final_values import SPLIT, final_measurements, finished_trials
 from .front_files import front_document, write_front
 from .hypervolumes import hypervolume_curve
@@ -20,6 +20,7 @@ __all__ = [
     "advice",
     "certainty",
     "export_margins",
+    "failures_document",
     "final_measurements",
     "finished_trials",
     "front_document",

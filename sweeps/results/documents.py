@@ -5,9 +5,9 @@ from dataclasses import asdict
 from typing import Any
 
 from sweeps.results.final_values import final_measurements
-from sweeps.store import MeasurementRecord, SweepRecord, TrialRecord
+from sweeps.store import AttemptRecord, MeasurementRecord, SweepRecord, TrialRecord, TrialState
 
-__all__ = ["status_document", "sweep_document"]
+__all__ = ["failures_document", "status_document", "sweep_document"]
 
 
 def sweep_document(sweep: SweepRecord, counts: Mapping[str, int]) -> dict[str, Any]:
@@ -27,6 +27,12 @@ def status_document(
         for trial in trials
     ]
     return _plain(sweep) | {"trials": rows}
+
+
+def failures_document(attempts: Sequence[AttemptRecord]) -> list[dict[str, Any]]:
+    """Return the attempts at runs that failed or were lost."""
+    bad = (TrialState.FAILED, TrialState.LOST)
+    return [asdict(each) for each in attempts if each.state in bad]
 
 
 def _plain(sweep: SweepRecord) -> dict[str, Any]:

@@ -14,3 +14,13 @@ def test_status(command: Command, tiny: TinySweep) -> None:
     assert {trial["epoch"] for trial in found["trials"] if trial["state"] == "COMPLETE"} == {2}
     shown = command("status", "tiny", "--home", tiny.home).out
     assert "the training loss is not finite at epoch 1" in shown
+
+
+def test_failures(command: Command, tiny: TinySweep) -> None:
+    words = ("status", "tiny", "--failures", "--home", tiny.home)
+    found = json.loads(command(*words, "--json").out)
+    assert {each["reason"] for each in found} == {"the training loss is not finite at epoch 1"}
+    shown = command(*words).out.splitlines()
+    assert len(shown) == len(found) >= 1
+    assert " seed 0 attempt 0 on " in shown[0]
+    assert shown[0].endswith(": FAILED (not scored): the training loss is not finite at epoch 1")
