@@ -72,7 +72,8 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
         """Record a measurement, or why there is none, and the end of a run that has ended."""
         ending = self._endings.of_result(result, last_epoch=self._last_epoch(trial.config))
         measured = result["measurement"]
-        self._writes.write(self._record, dict(trial.config), measured, ending, trial.node_ip)
+        node = result.get("node_ip")
+        self._writes.write(self._record, dict(trial.config), measured, ending, node)
         if ending is not None:
             complete = ending.state is TrialState.COMPLETE
             self._search.tell(_run(trial), measured.metrics if complete else None)
@@ -85,7 +86,8 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
         )
         # Where an actor fails before the first epoch, Ray has not said that the trial started.
         self._writes.write(self._add, dict(trial.config))
-        self._writes.write(self._record, dict(trial.config), None, ending, trial.node_ip)
+        node = (trial.last_result or {}).get("node_ip")
+        self._writes.write(self._record, dict(trial.config), None, ending, node)
         if ending.state is TrialState.LOST:
             self._search.lost(_run(trial))
         else:

@@ -303,8 +303,7 @@ def test_a_run_whose_process_dies_is_run_again_and_one_that_raises_is_not(broken
 
 def test_the_stack_of_an_error_is_shown(broken: Path, command: Command) -> None:
     shown = command("status", "tiny", "--failures", "--home", broken).out
-    assert "attempt 0 on " in shown
-    assert ": LOST (lost): the actor died: its worker process has died." in shown
+    assert "trial 0 seed 0 attempt 0: LOST (lost): the actor died: " in shown
     assert "KeyError: 'no such thing'" in shown
     assert "in step" in shown
 
