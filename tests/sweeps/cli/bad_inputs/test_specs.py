@@ -191,6 +191,11 @@ MODELS: list[Case] = [
     ("a path as backbone", trial(backbone="../x"), "backbone: timm has no model '../x'"),
     ("an odd backbone", trial(backbone="\x1b[31m"), "backbone: timm has no model '\\x1b[31m'"),
     ("an endless embedding", trial(embedding_dim=10**15), "embedding_dim: must be "),
+    (
+        "an endless batch",
+        spec(trial={"batch_size": 10**9}),
+        "trial.batch_size: must be 65536 or le",
+    ),
     ("no such weights", trial(weights="no.pt"), "no.pt: weights: there is no such file or folder"),
     (
         "weights of long name",
