@@ -75,12 +75,12 @@ def measure(work: Callable[[], object]) -> tuple[float, float]:
 
 def compare(folder: Path, count: int) -> list[Comparison]:
     """Measure ours and others' on the same files."""
-    columns = {"path_column": "path", "label_column": "label"}
+    of_table = partial(list_table, path_column="path", label_column="label")
     images, tables = folder / "images", folder / "tables"
     reads: Mapping[str, Callable[[], Listing]] = {
         "class folders": partial(list_folder, images),
-        "CSV table": partial(list_table, tables / "table.csv", **columns),
-        "Parquet table": partial(list_table, tables / "table.parquet", **columns),
+        "CSV table": partial(of_table, tables / "table.csv"),
+        "Parquet table": partial(of_table, tables / "table.parquet"),
     }
     size, share, found = f"{count:,} images".replace(",", " "), count / _COUNT, []
     for name, read in reads.items():

@@ -9,7 +9,8 @@ __all__ = ["InputError"]
 class InputError(ValueError):
     """Bad input from the user: a spec, a file, a value.
 
-    ``str()`` of it is one sentence that names the field or the file. The library speaks of fields;
+    ``str()`` of it is one sentence, on one line and without characters that a terminal would obey,
+    that names the field or the file. The library speaks of fields;
     the command line turns them into its options, prints the sentence and exits with code 2.
 
     Args:
@@ -29,6 +30,13 @@ class InputError(ValueError):
         fields = (field,) if isinstance(field, str) else tuple(field)
         prefixes = [] if file is None else [str(file)]
         prefixes += fields if isinstance(field, str) else []
-        super().__init__(": ".join([*prefixes, message]))
+        lines = (line.strip() for line in message.splitlines())
+        text = ": ".join([*prefixes, " ".join(filter(None, lines))])
+        super().__init__("".join(each if each.isprintable() else _escaped(each) for each in text))
         self.fields: tuple[str, ...] = fields
         self.file = file
+
+
+def _escaped(character: str) -> str:
+    """Write a character as Python does: names of files and columns may hold any."""
+    return repr(character)[1:-1]

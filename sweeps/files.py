@@ -15,9 +15,12 @@ def check_output(file: Path, *, field: str) -> None:
     Raises:
         InputError: The file cannot be written; the message names the field.
     """
-    if not file.absolute().parent.is_dir():
-        raise InputError(f"{file} cannot be written (No such file or directory)", field=field)
-    other = file.exists() and not file.is_file()  # a folder, a device, a pipe
+    try:
+        if not file.absolute().parent.is_dir():
+            raise InputError(f"{file} cannot be written (No such file or directory)", field=field)
+        other = file.exists() and not file.is_file()  # a folder, a device, a pipe
+    except OSError as error:  # such as of a name too long, up to Python 3.13
+        raise InputError(f"{file} cannot be written ({error.strerror})", field=field) from None
     if other or not os.access(file.absolute().parent, os.W_OK):
         raise InputError(f"{file} cannot be written", field=field)
 

@@ -16,7 +16,7 @@ class Home:
         path: The folder; made when something is first written.
 
     Raises:
-        InputError: Databases could not be named there.
+        InputError: Databases could not be named there, or nothing could be.
     """
 
     path: Path = Path(".sweeps")
@@ -26,6 +26,15 @@ class Home:
             raise InputError(
                 f"{self.path} has a '?', which database URLs do not take", field="home"
             )
+        try:
+            str(self.path).encode()
+            self.path.exists()
+        except UnicodeEncodeError:
+            raise InputError(
+                f"{self.path} is not UTF-8, which database URLs are", field="home"
+            ) from None
+        except OSError as error:  # such as of a name too long, up to Python 3.13
+            raise InputError(f"{self.path}: {error.strerror}", field="home") from None
 
     @property
     def store_url(self) -> str:

@@ -61,13 +61,10 @@ def test_peers_of_scoring_agree_on_recall() -> None:
 
 def test_listing_makes_what_it_lists(tmp_path: Path) -> None:
     folder = listing.make(tmp_path / "here", 450)
-    columns = {"path_column": "path", "label_column": "label"}
+    of_table = partial(list_table, path_column="path", label_column="label")
     reads = [
         partial(list_folder, folder / "images"),
-        *(
-            partial(list_table, folder / f"tables/table.{kind}", **columns)
-            for kind in ("csv", "parquet")
-        ),
+        *(partial(of_table, folder / f"tables/table.{kind}") for kind in ("csv", "parquet")),
     ]
     assert {(len(read().items), len(read().class_names)) for read in reads} == {(450, 9)}
     assert len({listing.before_decoding(read) for read in reads}) == 1

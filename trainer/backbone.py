@@ -191,7 +191,7 @@ def _misfit(backbone: str, weights: Path, misfit: str) -> InputError:
 def _own_trunk(backbone: str, pretrained: bool, channels: int, image_size: int) -> nn.Module:
     try:
         trunk = _builder(backbone)(pretrained=pretrained, in_chans=channels, img_size=image_size)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"{backbone!r} failed ({error})", field="backbone") from error
     if not isinstance(trunk, nn.Module):
         raise InputError(

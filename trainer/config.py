@@ -72,10 +72,10 @@ class TrialConfig(_WithLossSettings):
             as `ModelConfig`.
     """
 
-    batch_size: Annotated[int, Field(ge=2)] = Field(
+    batch_size: Annotated[int, Field(ge=2, le=65_536)] = Field(
         128, description="a batch has `batch_size / samples_per_class` classes"
     )
-    samples_per_class: Annotated[int, Field(ge=2)] = Field(
+    samples_per_class: Annotated[int, Field(ge=2, le=65_536)] = Field(
         4, description="samples of each class in a batch"
     )
     # Less than 3 could leave a part of one image, and BatchNorm nothing to normalise by.

@@ -42,7 +42,7 @@ class ModelConfig(StrictModel):
         description="of a frozen trunk: the augmented views of each image whose features are kept "
         "to train on, one of them at a time; 1: what evaluation sees",
     )
-    embedding_dim: Annotated[int, Field(ge=2)] = Field(128, description="D")
+    embedding_dim: Annotated[int, Field(ge=2, le=65_536)] = Field(128, description="D")
     pooling: Literal["default", "gem", "avg_max"] = Field(
         "default",
         description="how the trunk's map of features becomes one vector: `default`, as the trunk "

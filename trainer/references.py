@@ -24,7 +24,7 @@ def import_object(reference: str, *, field: str) -> Any:
         raise InputError(f"{reference!r} is not a module, a colon and a name in it", field=field)
     try:
         pkgutil.resolve_name(f"{module}:")
-    except Exception as error:  # a module may raise anything as it is imported
+    except (Exception, SystemExit) as error:  # a module may do anything as it is imported
         raise InputError(f"{reference!r}: {_reason(error, module)}", field=field) from error
     try:
         return pkgutil.resolve_name(reference)
@@ -34,7 +34,7 @@ def import_object(reference: str, *, field: str) -> Any:
         ) from None
 
 
-def _reason(error: Exception, module: str) -> str:
+def _reason(error: BaseException, module: str) -> str:
     if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
         return f"there is no module {error.name!r} among those that Python can import"
     return f"the module {module!r} cannot be imported ({error})"

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Cosine", "NonNegative", "Positive", "StrictModel"]
+__all__ = ["Cosine", "Finite", "NonNegative", "Positive", "StrictModel"]
 
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 # A cosine similarity.

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from trainer.config import TrialConfig
 from trainer.embedding_loss import EmbeddingLoss, build_loss
-from trainer.strict_model import StrictModel
+from trainer.strict_model import Finite, StrictModel
 from trainer.yaml_files import load_model
 
 __all__ = [
@@ -41,12 +41,12 @@ class OperatingPoint(StrictModel):
     """
 
     of: str = NOT_KEPT
-    distance: float
-    cosine_similarity: float
-    far: float
-    frr: float | None = None
-    d_min: float
-    d_max: float
+    distance: Finite
+    cosine_similarity: Finite
+    far: Finite
+    frr: Finite | None = None
+    d_min: Finite
+    d_max: Finite
     split: str
 
 

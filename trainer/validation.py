@@ -41,8 +41,10 @@ _MUST_BE: Final[Mapping[str, str]] = {
     "tuple_type": _LIST,
 }
 
-# Characters of a value that a message shows.
+# Characters of a value, of a part of a field's name, and of a reason that a message shows.
 _MOST: Final = 200
+_MOST_OF_A_NAME: Final = 60
+_MOST_OF_A_REASON: Final = 360
 
 
 def one_sentence(error: ValidationError) -> str:
@@ -54,9 +56,9 @@ def input_error(error: ValidationError, *, file: Path | None = None) -> InputErr
     """Return the error that says `one_sentence`, with its fields, of what was read from a file."""
     faults = error.errors(include_url=False)
     fault = next((fault for fault in faults if fault["type"] in _UNKNOWN), faults[0])
-    path = [str(part) for part in fault["loc"]]
+    path = [_cut(str(part), _MOST_OF_A_NAME) for part in fault["loc"]]
     if path and path[-1] in _SCALARS:
-        message = f"must be numbers, texts, true or false, not {fault['input']!r}"
+        message = f"must be numbers, texts, true or false, not {_shortened(fault['input'])}"
         return InputError(message, field=".".join(path[:2]), file=file)
     field = ".".join(part for part in path if part not in _MEMBERS)
     return InputError(describe_fault(fault), field=field or _own_fields(fault), file=file)
@@ -70,7 +72,7 @@ def describe_fault(fault: Mapping[str, Any]) -> str:
     if kind == "missing":
         return "is missing"
     if kind == "value_error":
-        return str(context["error"])
+        return _cut(str(context["error"]), _MOST_OF_A_REASON)
     if kind in _MUST_BE:
         return f"must be {_MUST_BE[kind].format(**context)}, not {_shortened(fault['input'])}"
     return f"{fault['msg']}, not {_shortened(fault['input'])}"
@@ -84,5 +86,12 @@ def _own_fields(fault: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _shortened(value: object) -> str:
     """Write a value; of a file that is something else, only how it begins."""
-    text = repr(value)
-    return text if len(text) <= _MOST else f"{text[:_MOST]} ..."
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of thousands of digits
+        return "a number of that many digits"
+    return _cut(text, _MOST)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]} ..."

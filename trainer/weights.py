@@ -29,7 +29,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: There is no such file, it cannot be read, or it holds no state dict.
     """
-    file = _file(path)
+    try:
+        file = _file(path)
+    except (OSError, RuntimeError) as error:  # a name too long, or the home of nobody
+        raise InputError(f"cannot be read ({error})", field="weights") from error
     try:
         found: object = timm.models.load_state_dict(str(file), weights_only=True)
     except Exception as error:  # each format and each kind of damage has its own

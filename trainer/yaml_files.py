@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from objectives import InputError
+from trainer.strict_yaml import load_strict
 from trainer.validation import input_error
 
 __all__ = ["load_model", "read_yaml"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
+# Of a file that a person wrote; a picture, or a device without end, is not read whole.
+_MOST_CHARACTERS: Final = 1_000_000
+# Characters of a reason.
+_MOST_SAID: Final = 200
 
 
 def load_model(
@@ -49,34 +53,22 @@ def read_yaml(path: Path, *, kind: str | None = None) -> Any:
             said of a file that is not YAML. None: it is told where and why it is not.
 
     Raises:
-        InputError: The file cannot be read, or is not YAML.
+        InputError: The file cannot be read, or is not YAML, or not such as `load_strict` takes.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_MOST_CHARACTERS + 1)
+        if len(text) > _MOST_CHARACTERS:
+            raise ValueError(f"there are more than {_MOST_CHARACTERS} characters")
+        return load_strict(text)
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", file=path) from None
-    except (yaml.YAMLError, ValueError) as error:  # not UTF-8, or a date that there is not
-        reason = f"is not {kind}" if kind else f"is not valid YAML ({_reason(error)})"
+        raise InputError(f"cannot be read ({error.strerror or error})", file=path) from None
+    except ValueError as error:
+        reason = f"is not {kind}" if kind else f"is not valid YAML ({_shortened(error)})"
         raise InputError(reason, file=path) from None
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, yaml.MarkedYAMLError):
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        return f"line {line}: {error.problem}"
-    return " ".join(str(error).split())
-
-
-class _Loader(yaml.SafeLoader):
-    """A loader that refuses a key that is there twice, where YAML lets the last one win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set[str]()
-        for key, _ in node.value:
-            name = str(key.value)
-            if name in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"the key {name!r} is there twice", problem_mark=key.start_mark
-                )
-            seen.add(name)
-        return super().construct_mapping(node, deep)
+def _shortened(error: ValueError) -> str:
+    """Return what is wrong with a text; of one that is no YAML at all, only how that begins."""
+    text = str(error)
+    return text if len(text) <= _MOST_SAID else f"{text[:_MOST_SAID]} ..."

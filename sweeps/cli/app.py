@@ -41,7 +41,7 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except InputError as error:
             command = self.commands[str(ctx.invoked_subcommand)]
-            ERR.print("error:", " ".join(in_options(error, command).splitlines()))
+            ERR.print("error:", in_options(error, command))
             ctx.exit(2)
 
 

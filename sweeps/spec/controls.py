@@ -134,5 +134,7 @@ class Centre:
 
 
 def _number(value: object) -> object:
-    """Return a whole number as JSON has one that is not."""
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    """Return a whole number as JSON has one that is not; beyond a float's reach as it is."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53:
+        return float(value)
+    return value

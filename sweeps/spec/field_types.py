@@ -1,8 +1,9 @@
 """Sampled and fixed fields held against the model of a configuration."""
 
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -11,6 +12,9 @@ from sweeps.spec.parameters import Choices, Range
 from trainer import describe_fault
 
 __all__ = ["check_conditions", "typed_parameter", "typed_value"]
+
+# Fields that a message lists.
+_LISTED: Final = 12
 
 
 def typed_value(model: type[BaseModel], where: str, name: str, value: Any) -> Any:
@@ -21,7 +25,7 @@ def typed_value(model: type[BaseModel], where: str, name: str, value: Any) -> An
     """
     field = model.model_fields.get(name)
     if field is None:
-        raise InputError(f"unknown key; there is {', '.join(model.model_fields)}", field=where)
+        raise InputError(f"unknown key; {_known(name, list(model.model_fields))}", field=where)
     adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
     try:
         return adapter.validate_python(value)
@@ -49,6 +53,15 @@ def typed_parameter(
     if kind is int and parameter.step is not None and parameter.step % 1:
         raise InputError(f"must be a whole number, not {parameter.step:g}", field=f"{where}.step")
     return parameter
+
+
+def _known(name: str, fields: list[str]) -> str:
+    """Name the fields that someone may have meant, or the first few that there are."""
+    near = difflib.get_close_matches(name, fields)
+    if near:
+        return f"near: {', '.join(near)}"
+    more = f" and {len(fields) - _LISTED} more" if len(fields) > _LISTED else ""
+    return f"there is {', '.join(fields[:_LISTED])}{more}"
 
 
 def _scalar(value: Any) -> Any:

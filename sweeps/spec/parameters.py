@@ -2,15 +2,18 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Final, Protocol
 
-from pydantic import BeforeValidator, Discriminator, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from trainer import StrictModel
 
 __all__ = ["Choices", "Parameter", "Range", "Scalar", "Suggest"]
 
 Scalar = bool | int | float | str
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+# Of a range: what floats, and the samplers, can still tell apart.
+_MOST_STEPS: Final = 10**9
 
 
 class Suggest(Protocol):
@@ -72,10 +75,10 @@ class Range(_Conditional):
     Both ends are included. Whether it is of integers or of floats is the trial field's own type.
     """
 
-    low: float
-    high: float
+    low: _Finite
+    high: _Finite
     log: bool = False
-    step: float | None = None
+    step: _Finite | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "Range":
@@ -85,9 +88,11 @@ class Range(_Conditional):
             raise ValueError(f"a log range needs low > 0, not {self.low:g}")
         if self.log and self.step is not None:
             raise ValueError(f"a log range takes no step (here {self.step:g})")
+        if not math.isfinite(self.high - self.low):
+            raise ValueError(f"low ({self.low:g}) and high ({self.high:g}) are too far apart")
         if self.step is not None:
-            count = (self.high - self.low) / self.step if 0 < self.step < math.inf else 0.5
-            if abs(count - round(count)) > 1e-9:
+            count = (self.high - self.low) / self.step if self.step > 0 else 0.5
+            if not 1 <= count <= _MOST_STEPS or abs(count - round(count)) > 1e-9:
                 raise ValueError(
                     f"step ({self.step:g}) must be positive and lead from low ({self.low:g}) to "
                     f"high ({self.high:g})"

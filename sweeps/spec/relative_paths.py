@@ -13,10 +13,13 @@ def anchored(raw: Any, model: Any, folder: Path) -> Any:
         raw: What a model is to be made of; only what is written there, and no default, is changed.
         model: The model, or the annotation of a field: where it says `Path`, a text is a path.
         folder: Where relative paths begin.
+
+    Raises:
+        ValueError: A path begins at the home of a user that there is not.
     """
     kinds = (model, *get_args(model))
     if isinstance(raw, str):
-        return str(folder / Path(raw).expanduser()) if Path in kinds else raw
+        return str(folder / _expanded(raw)) if Path in kinds else raw
     if isinstance(raw, list):
         return [anchored(each, model, folder) for each in raw]
     if not isinstance(raw, dict):
@@ -42,6 +45,13 @@ def anchored_choices(raw: dict[Any, Any], model: Any, folder: Path) -> dict[Any,
         key: {**raw[key], "choices": value} if key in lists else value
         for key, value in moved.items()
     }
+
+
+def _expanded(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{text!r}: there is no such user") from None
 
 
 def _has_choices(parameter: Any) -> bool:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,6 +16,9 @@ from sweeps.spec.space_rules import SpaceRules
 from trainer import input_error
 
 __all__ = ["SearchSpace"]
+
+# Of a field of which every value is held against those of others.
+_MOST_VALUES: Final = 100_000
 
 
 class SearchSpace:
@@ -151,13 +154,24 @@ class SearchSpace:
         return [self._variant(values) for values in self.combinations(*names)]
 
     def values(self, name: str) -> Sequence[Any]:
-        """Return every value that a field of whole numbers or of choices can have."""
+        """Return every value that a field of whole numbers or of choices can have.
+
+        Raises:
+            InputError: There are more than anybody could look through.
+        """
         parameter = self._parameters.get(name)
         if parameter is None:
             return (self._defaults[name],)
         if isinstance(parameter, Range):
             step = int(parameter.step or 1)
-            sampled: Sequence[Any] = range(int(parameter.low), int(parameter.high) + 1, step)
+            low, high = int(parameter.low), int(parameter.high)
+            if (high - low) // step > _MOST_VALUES:
+                raise InputError(
+                    f"has more than {_MOST_VALUES} values, from {low:g} to {high:g}; give a larger "
+                    "step, or a narrower range",
+                    field=f"space.{name}",
+                )
+            sampled: Sequence[Any] = range(low, high + 1, step)
         else:
             sampled = parameter.choices
         return (*sampled, self._defaults[name]) if parameter.when else sampled

@@ -1,5 +1,6 @@
 """Spec of a sweep: what a user writes in YAML, typed and checked."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -198,7 +199,9 @@ def load_spec(path: Path) -> SweepSpec:
     Raises:
         InputError: The file cannot be read, is no YAML mapping, or is not a valid spec.
     """
-    return load_model(path, SweepSpec, context={"folder": path.resolve().parent})
+    # Not resolved by Path, which up to Python 3.12 raises where links lead in a circle.
+    folder = Path(os.path.realpath(path)).parent
+    return load_model(path, SweepSpec, context={"folder": folder})
 
 
 def rename(spec: SweepSpec, name: str) -> SweepSpec:

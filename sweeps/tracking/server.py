@@ -65,10 +65,9 @@ def check_port(host: str, port: int) -> None:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
-    except OSError as error:
-        raise InputError(
-            f"cannot listen on {host}:{port} ({error.strerror})", field="port"
-        ) from None
+    except (OSError, OverflowError, UnicodeError) as error:  # the last of a host that is no name
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot listen on {host}:{port} ({reason})", field="port") from None
 
 
 def answers(host: str, port: int) -> bool:

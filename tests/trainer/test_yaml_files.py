@@ -7,6 +7,11 @@ from pydantic import ValidationInfo, field_validator
 from objectives import InputError
 from trainer import StrictModel, load_model, read_yaml
 
+_LAUGHS = b"a: &a [1]\n" + b"".join(
+    b"%c: &%c [%s]\n" % (name, name, b", ".join([b"*%c" % (name - 1)] * 10))
+    for name in range(ord("b"), ord("j"))
+)
+
 
 class Pair(StrictModel):
     first: int
@@ -32,6 +37,15 @@ def test_a_model_is_read(file: Path) -> None:
         (b"a: 1\nb: 2\na: 3", "line 3: the key 'a' is there twice"),
         (b"b: {c: 1, c: 2}", "line 1: the key 'c' is there twice"),
         (b"a: 2024-13-45", "month must be in 1..12"),
+        (b"a: &a [*a]", "line 1: a value holds itself"),
+        (b"a: !!python/object/apply:os.getcwd []", "line 1: could not determine a constructor"),
+        (b"a: !!binary aGk=", "line 1: could not determine a constructor"),
+        (b"a: !!bool x", "a value is not what its tag says"),
+        (b"[" * 60 + b"]" * 60, "line 1: values are nested too deeply"),
+        (b"[" * 9000, "values are nested too deeply"),
+        (b"a: 1" + b"0" * 5000, "Exceeds the limit (4300 digits)"),
+        (b"#" * 1_000_001, "there are more than 1000000 characters"),
+        (_LAUGHS, "line 6: there are more than 100000 values"),
         (b"\xff\xfe\x00", "'utf-8' codec can't decode byte 0xff in position 0"),
     ],
 )

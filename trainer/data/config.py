@@ -68,7 +68,9 @@ class DataConfig(StrictModel):
         "`inaturalist` or `in_shop` ([below](#official-data-sets))",
     )
     root: Path | None = Field(
-        None, description="the folder of an official data set, as its authors' archives unpack"
+        None,
+        description="the folder of an official data set, as its authors' archives unpack; or the "
+        "folder that a table's image paths start at, and stay below. `null`: the table's",
     )
     folder: Path | None = Field(
         None,
@@ -77,8 +79,8 @@ class DataConfig(StrictModel):
     )
     table: Path | None = Field(
         None,
-        description="a `.csv` or `.parquet` file with a row for each image; relative image paths "
-        "start at its folder",
+        description="a `.csv` or `.parquet` file with a row for each image. Image paths start at "
+        "its folder, or at `root`, and one that leads out of it is refused; a link may",
     )
     path_column: _Column = Field("path", description="the table's column of image paths")
     label_column: _Column = Field("label", description="the table's column of class names")
@@ -152,8 +154,9 @@ class DataConfig(StrictModel):
         if self.official and self.root is None:
             raise ValueError(f"{self.name} needs root, the folder that it was unpacked to")
         for key in ("root", "validation_share"):
-            if not self.official and getattr(self, key) is not None:
-                names = ", ".join(OFFICIAL_NAMES)
+            used = self.official or (key == "root" and self.table is not None)
+            if not used and getattr(self, key) is not None:
+                names = ", ".join(OFFICIAL_NAMES) + (", or a table" if key == "root" else "")
                 raise ValueError(f"{key} needs an official data set as name: {names}")
         for key in ("crop_share", "stored_size"):
             if self.source is None and getattr(self, key) is not None:

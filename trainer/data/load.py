@@ -75,11 +75,12 @@ def _load(
 ) -> SplitDataset:
     if config.source is None:
         return split_classes(_made(config), config.split, cache=cache)
-    source = config.source.expanduser()
+    source = _expanded(config.source, "")
     try:
         listing = _list(config, source).without_small_classes(config.min_images_per_class)
-    except PermissionError as error:  # of a folder above, up to Python 3.13
-        raise InputError("permission denied", file=Path(error.filename)) from error
+    except OSError as error:  # of a folder above, or of a name too long, up to Python 3.13
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(reason, file=Path(error.filename or source)) from error
     dataset = Dataset(
         name=config.name or source.resolve().name,
         items=listing.items,
@@ -93,6 +94,14 @@ def _load(
     split = split_classes(dataset, config.split, parts=parts, queries=listing.queries, cache=cache)
     # Only now, for what cannot be split need not be decoded.
     return split if images is None else _with_images(split, images(listing))
+
+
+def _expanded(path: Path, key: str) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        field = f"data.{key}" if key else "data"
+        raise InputError("there is no such user", field=field, file=path) from None
 
 
 def _made(config: DataConfig) -> Dataset:
@@ -118,7 +127,15 @@ def _list(config: DataConfig, source: Path) -> Listing:
         path_column=config.path_column,
         label_column=config.label_column,
         split_column=config.split_column,
+        root=None if config.root is None else _root(config.root),
     )
+
+
+def _root(path: Path) -> Path:
+    root = _expanded(path, "root")
+    if not root.is_dir():
+        raise InputError(f"{root} is not a folder", field="data.root")
+    return root
 
 
 def _parts(config: DataConfig, listing: Listing) -> Mapping[str, Split] | None:

@@ -10,6 +10,7 @@ from typing import Final
 
 import pyarrow
 import pyarrow.parquet as parquet
+from pyarrow import types
 
 from objectives import InputError
 from trainer.data.listing import Listing
@@ -17,22 +18,37 @@ from trainer.data.split_names import SPLITS, Split
 
 __all__ = ["list_table"]
 
+_BINARY: Final = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary)
 _SPLITS: Final[dict[str, Split]] = {split: split for split in SPLITS}
 
 
 def list_table(
-    table: Path, *, path_column: str, label_column: str, split_column: str | None = None
+    table: Path,
+    *,
+    path_column: str,
+    label_column: str,
+    split_column: str | None = None,
+    root: Path | None = None,
 ) -> Listing:
     """List the images that a CSV (UTF-8) or Parquet table names.
 
-    Messages count the rows from 1, without the header.
+    Messages count the rows from 1, without the header. Links are followed, wherever they lead.
+
+    Args:
+        table: The table.
+        path_column: Its column of image paths.
+        label_column: Its column of class names.
+        split_column: Its column of splits; None: it has none.
+        root: The folder that relative paths start at, and that all of them stay below; the table's
+            if None.
 
     Raises:
         InputError: The table is missing or unreadable, lacks a column, has no rows, has a row
-            without a path, a label or a split, names a file twice, or puts a class into two splits.
+            without a path, a label or a split, names a file twice or one that is not below the
+            root, or puts a class into two splits.
     """
     rows = _rows(table, [path_column, label_column, *([split_column] if split_column else [])])
-    places, parts = _Places(table), _Parts(table)
+    places, parts = _Places(table, root or table.parent), _Parts(table)
     files, items, labels = list[str](), list[str](), list[str]()
     for number, (path, label, *split) in enumerate(rows, start=1):
         file, item = places.add(path, number)
@@ -57,19 +73,24 @@ def list_table(
 class _Places:
     """Places of the files that the rows of a table name, each once."""
 
-    def __init__(self, table: Path) -> None:
+    def __init__(self, table: Path, root: Path) -> None:
         self._table = table
-        # Else an image that is named from the table and from the root would seem to be two.
-        self._base = os.path.abspath(table.parent)
+        # Else an image that is named by a relative and by an absolute path would seem to be two.
+        self._base = os.path.abspath(root)
         self.root = Path(self._base)
         self._prefix = os.path.join(self._base, "")
         self._rows: dict[str, int] = {}
 
     def add(self, path: str, number: int) -> tuple[str, str]:
-        """Return the file, relative to the table or absolute, and the item of a row."""
+        """Return the file, relative to the root, and the item of a row."""
         location = os.path.normpath(os.path.join(self._base, path))
-        inside = location.startswith(self._prefix)
-        below = location[len(self._prefix) :] if inside else location
+        if not location.startswith(self._prefix):
+            raise InputError(
+                f"row {number} of {self._table} names {path}, which is not below {self._base}; "
+                "data.root sets another folder to start at",
+                field="data.table",
+            )
+        below = location[len(self._prefix) :]
         # Some file systems decompose accented letters, and others do not.
         item = unicodedata.normalize("NFC", below.replace(os.sep, "/"))
         if self._rows.setdefault(item, number) != number:
@@ -137,7 +158,9 @@ def _csv_rows(table: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 def _parquet_rows(table: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
     try:
-        _check_columns(table, parquet.read_schema(table).names, columns)
+        schema = parquet.read_schema(table)
+        _check_columns(table, schema.names, columns)
+        _check_types(table, schema, columns)
         frame = parquet.read_table(table, columns=list(columns))
     except (OSError, pyarrow.ArrowException) as error:
         raise InputError(
@@ -145,6 +168,16 @@ def _parquet_rows(table: Path, columns: Sequence[str]) -> Iterator[tuple[str, ..
         ) from error
     for row in zip(*(frame.column(column).to_pylist() for column in columns), strict=True):
         yield tuple(map(_text, row))
+
+
+def _check_types(table: Path, schema: pyarrow.Schema, columns: Sequence[str]) -> None:
+    for column in columns:
+        kind = schema.field(column).type
+        if types.is_nested(kind) or any(of(kind) for of in _BINARY):
+            raise InputError(
+                f"the column {column!r} of {table} must be texts or numbers, not {kind}",
+                field="data.table",
+            )
 
 
 def _text(value: object) -> str:

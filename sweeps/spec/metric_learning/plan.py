@@ -1,6 +1,7 @@
 """Plan of metric learning: what a dry run can say of trials without training one."""
 
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 from shutil import disk_usage
@@ -58,7 +59,7 @@ def plan(space: SearchSpace, section: DataConfig, cache: Cache, resources: Resou
     if resources.gpu and not forecast.gpus:
         unknown = "a trial asks for a GPU, and this machine has none"
         return replace(forecast, unknown=unknown)
-    torch.set_num_threads(resources.cpu)
+    torch.set_num_threads(min(resources.cpu, os.cpu_count() or 1))
     keep_freed_memory()
     stand_in = stand_in_data(classes=most_classes(space), channels=channels, size=section.size)
     probe = probe_trial(

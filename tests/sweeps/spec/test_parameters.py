@@ -52,7 +52,8 @@ def test_ends_are_what_a_parameter_reaches() -> None:
         ([1, 1], "choices [1, 1] must be one or more, and distinct"),
         ({"low": 2, "high": 1}, "low (2) must be less than high (1)"),
         ({"low": 1, "high": 1}, "low (1) must be less than high (1)"),
-        ({"low": float("nan"), "high": 1}, "low (nan) must be less than high (1)"),
+        ({"low": float("nan"), "high": 1}, "low: must be finite, not nan"),
+        ({"low": -1e308, "high": 1e308}, "low (-1e+308) and high (1e+308) are too far apart"),
         ({"low": 0, "high": 1, "log": True}, "a log range needs low > 0, not 0"),
         (
             {"low": 1, "high": 2, "log": True, "step": 1},
@@ -68,7 +69,11 @@ def test_ends_are_what_a_parameter_reaches() -> None:
         ),
         (
             {"low": 0, "high": 1, "step": float("inf")},
-            "step (inf) must be positive and lead from low (0) to high (1)",
+            "step: must be finite, not inf",
+        ),
+        (
+            {"low": 0, "high": 1, "step": 1e-300},
+            "step (1e-300) must be positive and lead from low (0) to high (1)",
         ),
         ({"low": 0}, "high: is missing"),
         ({"low": 0, "hihg": 1}, "hihg: unknown key"),

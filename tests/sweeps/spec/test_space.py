@@ -356,7 +356,7 @@ def test_values_and_the_most_classes_of_a_batch() -> None:
     ("raw", "fixed", "said"),
     [
         ({"margin_postive": Choices(choices=(1,))}, {}, "space.margin_postive: unknown key; "),
-        ({}, {"learning_rte": 1}, "trial.learning_rte: unknown key; there is backbone, "),
+        ({}, {"learning_rte": 1}, "trial.learning_rte: unknown key; near: learning_rate, "),
         ({}, {"learning_rate": "fast"}, "trial.learning_rate: must be a number, not 'fast'"),
         ({}, {"epochs": 1.5}, "trial.epochs: must be a whole number, not 1.5"),
         ({}, {"epochs": None}, "trial.epochs: must be a whole number, not None"),

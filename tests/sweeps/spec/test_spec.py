@@ -146,9 +146,9 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     (
         "unknown field",
         {"space": {"margin_postive": [0.6, 0.7]}},
-        "space.margin_postive: unknown key; there is backbone, pretrained, ",
+        "space.margin_postive: unknown key; near: margin_positive, ",
     ),
-    ("unknown fixed", {"trial": {"epoch": 3}}, "trial.epoch: unknown key; there is backbone, "),
+    ("unknown fixed", {"trial": {"epoch": 3}}, "trial.epoch: unknown key; near: epochs, "),
     (
         "sampled and fixed",
         {"trial": {"margin_positive": 0.9}},

@@ -131,7 +131,7 @@ def test_a_spec_has_the_objectives_and_sections_of_its_workload() -> None:
         ({"scoring": {"far_min": 0.1}}, "scoring: this workload takes none"),
         ({"objectives": ["accuracy", "opis"]}, "objectives: 'opis' is not one of accuracy, inc"),
         ({"space": {"loss": ["a"]}}, "space.loss: unknown key; there is trade, detour, "),
-        ({"trial": {"epochs": 3}}, "trial.epochs: unknown key; there is trade, "),
+        ({"trial": {"epochs": 3}}, "trial.epochs: unknown key; near: epoch_noise, last_epoch"),
         ({"space": {"trade": {"low": 0, "high": 2}}}, "space.trade: must be 1 or less, not 2"),
         ({"workload": "other"}, "workload: 'other' is not one of metric_learning, simulated"),
     ],
