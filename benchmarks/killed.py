@@ -78,7 +78,7 @@ class Sweeps:
 
     def __init__(self, folder: Path, *, seed: int = 0) -> None:
         self._folder = folder
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311
         self._spec = folder / "spec.yaml"
         self._spec.write_text(yaml.safe_dump(dict(_SPEC)))
         started = time.monotonic()
@@ -124,7 +124,9 @@ class Sweeps:
     def _start(self, home: Path) -> "subprocess.Popen[bytes]":
         words = (*_COMMAND, "run", str(self._spec), "--home", str(home), "--resume")
         with (self._folder / "log.txt").open("ab") as log:
-            return subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
+            return subprocess.Popen(  # noqa: S603
+                words, stdout=log, stderr=log, start_new_session=True
+            )
 
     def _damage(self, home: Path) -> Damage:
         found = _content(home)

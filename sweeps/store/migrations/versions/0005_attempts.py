@@ -41,8 +41,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("UPDATE sweeps SET state = 'INTERRUPTED' WHERE state = 'PAUSED'")
-    for table in ("sweep_trials", "sweep_replicates"):
-        op.execute(f"UPDATE {table} SET state = 'FAILED' WHERE state = 'LOST'")
+    op.execute("UPDATE sweep_trials SET state = 'FAILED' WHERE state = 'LOST'")
+    op.execute("UPDATE sweep_replicates SET state = 'FAILED' WHERE state = 'LOST'")
     op.drop_column("sweeps", "seen_at")
     op.drop_column("sweeps", "driver")
     op.drop_column("sweep_trials", "drawn")
