@@ -356,7 +356,7 @@ class Store:
         with nullcontext() if self._is_shared else self.together():
             first = self._trial(sweep_id, number).config.get("seed") == seed
             self._insert(schema.replicates, {**row, "purpose": purpose.value})
-            if self._insert(schema.attempts, {**row, "attempt": attempt}) and attempt:
+            if self._insert(schema.attempts, {**row, "attempt": attempt}):
                 self._revive(schema.replicates, _is_run(sweep_id, number, seed))
                 if first:
                     self._revive(schema.trials, _is_trial(sweep_id, number))
@@ -435,7 +435,7 @@ class Store:
             attempts = _is_run(sweep_id, number, seed, of=schema.attempts)
             count = len(read_attempts(connection, attempts))
             measured = _is_run(sweep_id, number, seed, of=schema.measurements)
-            found = read_measurements(connection, measured) if count else ()
+            found = read_measurements(connection, measured)
         return count, tuple(each.epoch for each in found)
 
     def attempts(self, sweep: str) -> tuple[AttemptRecord, ...]:

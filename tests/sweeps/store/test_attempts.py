@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from sweeps.store import Purpose, Store, TrialState
 
@@ -57,6 +58,19 @@ def test_a_lost_run_is_running_again_with_its_next_attempt(store: Store) -> None
     store.lose_running("birds", reason="too late")
     assert states(store) == (["COMPLETE"], ["COMPLETE"], ["LOST", "COMPLETE"])
     assert [each.node for each in store.attempts("birds")] == [None, "10.0.0.2"]
+
+
+def test_a_run_of_an_older_store_which_kept_no_attempts_goes_on(url: str, store: Store) -> None:
+    begin(store)
+    store.record_measurement("birds", 0, epoch=1, seed=7, split="validation", metrics={"opis": 0.1})
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM sweep_attempts"))
+    engine.dispose()
+    store.lose_running("birds", reason="gone")
+    assert store.tried("birds", 0, seed=7) == (0, (1,))
+    begin(store)
+    assert states(store) == (["RUNNING"],) * 3
 
 
 def test_a_trial_is_as_its_first_run_is(store: Store) -> None:
