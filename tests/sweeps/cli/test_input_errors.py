@@ -145,7 +145,7 @@ BAD: list[tuple[str, Arguments, str]] = [
     (
         "taken name",
         lambda p: ["run", p.spec(), *HOME],
-        "a sweep called 'tiny' exists already: ",
+        "a sweep called 'tiny' exists already and is not finished (RUNNING): ",
     ),
     (
         "nothing listens",

@@ -95,7 +95,11 @@ def test_the_cache_is_where_it_is_told(
     ("begun", "said"),
     [
         (False, "what was decoded is kept; the same command goes on from there"),
-        (True, "what had finished is kept; see it with: sweeps status tiny --home new"),
+        (
+            True,
+            "tiny is paused, and nothing that has ended is lost; go on with: sweeps resume tiny "
+            "--home new",
+        ),
     ],
 )
 def test_an_interruption_says_what_is_kept(
