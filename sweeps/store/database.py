@@ -1,5 +1,6 @@
 """Database of the store, opened from a URL, whatever may be wrong with the URL."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -111,7 +112,7 @@ def _prepare_file(url: URL, *, create: bool) -> None:
             raise InputError(
                 f"store: cannot make the folder {path.parent}: {error.strerror}"
             ) from error
-    elif not path.exists():
+    elif not os.path.exists(path):  # noqa: PTH110  (False, too, of a name that is too long)
         raise MissingStoreError(f"no sweeps yet: {path} does not exist")
 
 

@@ -144,3 +144,10 @@ def test_bad_files_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unable to open database file"):
         open_database(f"sqlite:///{tmp_path}", create=True)
     assert junk.read_bytes() == b"not a database " * 100
+
+
+def test_a_name_that_is_too_long_is_of_no_store(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no sweeps yet"):
+        open_database(f"sqlite:///{tmp_path}/{'x' * 300}", create=False)
+    with pytest.raises(InputError, match="store: cannot open"):
+        open_database(f"sqlite:///{tmp_path}/{'x' * 300}", create=True)
