@@ -23,7 +23,7 @@ class InPairs(StudySearcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         begun = getattr(self, "_begun", 0)
-        if begun % 2 == 0 and self._numbers:
+        if begun % 2 == 0 and self._live:
             return None
         suggested = super().suggest(trial_id)
         self._begun = begun + isinstance(suggested, dict)

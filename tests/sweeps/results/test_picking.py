@@ -7,7 +7,7 @@ from .records import measured, trial
 
 PAIR = (get_objective("recall_at_1"), get_objective("opis"))
 # 0 is the control; 3 has learnt nothing, and is consistent for it.
-VALUES = {0: (0.90, 0.006), 1: (0.92, 0.005), 2: (0.895, 0.004), 3: (0.1, 0.001)}
+VALUES = {0: (0.90, 0.006), 1: (0.92, 0.005), 2: (0.896, 0.004), 3: (0.1, 0.001)}
 
 
 def ranked(*numbers: int) -> RankedTrials:
@@ -18,7 +18,7 @@ def ranked(*numbers: int) -> RankedTrials:
 def test_what_has_learnt_nothing_is_not_picked() -> None:
     found = ranked(0, 1, 2, 3)
     assert [each.number for each in found.front] == [1, 2, 3]
-    assert found.limits == {"recall_at_1": pytest.approx(0.89)}
+    assert found.limits == {"recall_at_1": pytest.approx(0.895)}
     assert pick_trial(found, "consistency").number == 2
     assert found.knee in (1, 2)
     assert pick_trial(found, "3").number == 3
