@@ -64,9 +64,6 @@ class Damage:
         names = [field.name for field in fields(self)]
         return Damage(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
-    def __bool__(self) -> bool:
-        return self != Damage()
-
 
 class Sweeps:
     """Sweeps of one spec, each in a home of its own, in processes that can be killed.

@@ -1,6 +1,7 @@
 """Baselines of a sweep, scored on Ray before its trials."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import ray
@@ -9,18 +10,21 @@ from sweeps.execution.callback import SweepCallback
 from sweeps.execution.last_words import last_words
 from sweeps.execution.opened_data import Surroundings, check_metrics
 from sweeps.spec import PlannedBaseline, SweepSpec, planned_baselines
-from sweeps.store import Store
+from sweeps.store import Store, WriteQueue
 from trainer import Split
 
 __all__ = ["score_baselines"]
 
 _SPLIT: Final[Split] = "validation"
+# So often a process may die of it: then it is its own doing.
+_DEATHS: Final = 3
 
 
 def score_baselines(
     spec: SweepSpec,
     surroundings: Mapping[str, Any],
     store: Store,
+    writes: WriteQueue,
     callbacks: Sequence[SweepCallback],
 ) -> None:
     """Score each baseline that is not yet, with the resources of a trial; none ends the sweep.
@@ -29,21 +33,50 @@ def score_baselines(
         spec: The sweep's.
         surroundings: As `sweeps.execution.opened_data.Surroundings` takes them, and ``objectives``.
         store: The record.
+        writes: Keeps what the store cannot take for a while.
         callbacks: Called after each.
     """
     scored = {each.number for each in store.baselines(spec.name) if each.split == _SPLIT}
     planned = planned_baselines(spec.kind.baselines, spec.search_space())
     waiting = [each for each in planned if each.number not in scored]
+    for each, metrics, reason in _scored(waiting, spec, surroundings):
+        writes.write(
+            store.record_baseline,
+            spec.name,
+            each.number,
+            name=each.name,
+            label=each.label,
+            fields=each.fields,
+            split=_SPLIT,
+            metrics=metrics,
+            reason=reason,
+        )
+        for callback in callbacks if not writes.pending else ():
+            callback.on_baseline_event()
+
+
+def _scored(
+    waiting: Sequence[PlannedBaseline], spec: SweepSpec, surroundings: Mapping[str, Any]
+) -> Iterator[tuple[PlannedBaseline, dict[str, float] | None, str | None]]:
+    """Yield each baseline with what it scored, or why it did not, side by side."""
     most = spec.budget.max_concurrent or len(waiting)
+    left, deaths = deque(waiting), Counter[int]()
     running: dict[Any, PlannedBaseline] = {}
-    while waiting or running:
-        while waiting and len(running) < most:
-            first = waiting.pop(0)
+    while left or running:
+        while left and len(running) < most:
+            first = left.popleft()
             running[_begin(first, spec, surroundings)] = first
         [ended], _ = ray.wait([*running])
-        _record(store, spec.name, running.pop(ended), ended)
-        for callback in callbacks:
-            callback.on_baseline_event()
+        planned = running.pop(ended)
+        try:
+            metrics, reason = ray.get(ended), None
+        except Exception as error:  # of whatever kind the workload, or Ray, raises
+            deaths[planned.number] += not isinstance(error, ray.exceptions.RayTaskError)
+            if 0 < deaths[planned.number] < _DEATHS:
+                left.append(planned)
+                continue
+            metrics, reason = None, last_words(error)
+        yield planned, metrics, reason
 
 
 def _begin(planned: PlannedBaseline, spec: SweepSpec, surroundings: Mapping[str, Any]) -> Any:
@@ -63,21 +96,3 @@ def _score(
     metrics = baseline.score(made, here.open_data(), here.scoring, here.resources)
     check_metrics(metrics, surroundings["objectives"], when="without training")
     return {name: float(value) for name, value in metrics.items()}
-
-
-def _record(store: Store, sweep: str, planned: PlannedBaseline, ended: Any) -> None:
-    metrics, reason = None, None
-    try:
-        metrics = ray.get(ended)
-    except Exception as error:  # of whatever kind the workload, or Ray, raises
-        reason = last_words(error)
-    store.record_baseline(
-        sweep,
-        planned.number,
-        name=planned.name,
-        label=planned.label,
-        fields=planned.fields,
-        split=_SPLIT,
-        metrics=metrics,
-        reason=reason,
-    )

@@ -44,24 +44,29 @@ class Checkpoints:
         self._recorded = set(measured)
         self._saved_at, self._cost = clock(), 0.0
 
-    def load(self, run: Run) -> deque[Measurement]:
-        """Let a run go on from the file, if there is one of it.
+    def begin(self, start: Callable[[], Run]) -> tuple[Run, deque[Measurement]]:
+        """Begin a run, or go on with it where there is a file of it.
+
+        Args:
+            start: Begins it.
 
         Returns:
-            What it has measured by then, and the store has not.
+            The run, and what it has measured by then, and the store has not.
         """
+        run = start()
         if self._path is None or not self._path.exists():
-            return deque()
+            return run, deque()
         try:
             found = load_state(self._path)
             if found["config"] != self._config:
-                return deque()
+                return run, deque()
             so_far = [Measurement(**each) for each in found["measurements"]]
-            run.load_state_dict(found["state"])
-        except (ValueError, KeyError, TypeError, RuntimeError, OSError):
-            return deque()
+            if found["state"] is not None:
+                run.load_state_dict(found["state"])
+        except Exception:  # whatever a file holds, and a workload of any origin makes of it
+            return start(), deque()  # one that was half loaded is neither
         self._so_far = so_far
-        return deque(each for each in so_far if each.epoch not in self._recorded)
+        return run, deque(each for each in so_far if each.epoch not in self._recorded)
 
     def is_recorded(self, measured: Measurement) -> bool:
         """Whether the store has a measurement already, from an attempt before."""
@@ -73,13 +78,23 @@ class Checkpoints:
         started = self._clock()
         if self._path is None or started - self._saved_at < self._cost / _SHARE:
             return
-        so_far = [{**asdict(each), "metrics": dict(each.metrics)} for each in self._so_far]
-        state = {"config": self._config, "measurements": so_far, "state": dict(run.state_dict())}
-        with suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            save_state(state, self._path)
+        self._write(dict(run.state_dict()))
         self._saved_at = self._clock()
         self._cost = self._saved_at - started
+
+    def finish(self, measured: Measurement) -> None:
+        """Leave what was measured by the end, until the driver has recorded it and drops it."""
+        self._so_far.append(measured)
+        self._write(None)
+
+    def _write(self, state: dict[str, Any] | None) -> None:
+        if self._path is None:
+            return
+        so_far = [{**asdict(each), "metrics": dict(each.metrics)} for each in self._so_far]
+        content = {"config": self._config, "measurements": so_far, "state": state}
+        with suppress(OSError, RuntimeError):  # torch's where the disk is full
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            save_state(content, self._path)
 
     def drop(self) -> None:
         """Remove the file of a run that has ended."""

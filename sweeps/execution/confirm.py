@@ -4,22 +4,28 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 from typing import Final
 
 from objectives import InputError
 from sweeps.execution.callback import RunningSweep, SweepCallback
 from sweeps.execution.cluster import ray_cluster
-from sweeps.execution.history import past_runs, settle, suggestions_of
+from sweeps.execution.history import (
+    check_same_data,
+    past_runs,
+    settle,
+    spec_of,
+    suggestions_of,
+)
 from sweeps.execution.lease import Lease, this_process
 from sweeps.execution.mirrors import mirror_of
 from sweeps.execution.places import Places
-from sweeps.execution.run import check_same_data, spec_of
 from sweeps.execution.trials import open_data, run_trials, surroundings_of, watched
 from sweeps.home import Home
 from sweeps.results import RankedTrials, pick_trial, picks, ranked_trials, write_front
 from sweeps.search import Confirmations
 from sweeps.spec import SweepSpec
-from sweeps.store import Purpose, Store, SweepRecord, SweepState
+from sweeps.store import Purpose, Store, SweepRecord, SweepState, WriteQueue
 from sweeps.tracking import MirrorThread
 
 __all__ = ["ConfirmedSweep", "confirm_sweep"]
@@ -86,9 +92,10 @@ def confirm_sweep(
     places = Places(home=home, store=store_url, tracking=tracking_uri, address=address, cache=cache)
     with ExitStack() as stack:
         store = stack.enter_context(Store.open(places.store_url, create=False))
+        _spec(store.sweep(name))  # refused at once, not after a wait for the lease
+        lease = stack.enter_context(Lease.take(store, name, driver=this_process()))
         record = store.sweep(name)
         spec = _spec(record)
-        lease = stack.enter_context(Lease.take(store, name, driver=this_process()))
         settle(store, name, reason="its driver is gone")
         numbers = _numbers(ranked_trials(store, name), pick)
         runs = _confirmations(store, spec, numbers, seeds=seeds, again=again)
@@ -109,12 +116,15 @@ def confirm_sweep(
                     store=store,
                     home=places.root,
                     slots=places.slots(spec),
-                    lost=lease.lost,
+                    lease=lease,
+                    writes=WriteQueue(),
                     callbacks=callbacks,
                 )
             finally:
-                if not lease.lost.is_set():
-                    settle(store, name, reason="the confirmation was interrupted")
+                with store.together():
+                    if lease.holds():
+                        settle(store, name, reason="the confirmation was interrupted")
+            rmtree(places.root.checkpoints(name), ignore_errors=True)
         error = mirroring.complaint
         ranked = ranked_trials(store, name)
         write_front(ranked, places.root.sweep(name))
@@ -125,8 +135,9 @@ def _spec(record: SweepRecord) -> SweepSpec:
     spec = spec_of(record)
     if spec.kind.confirm is None or spec.kind.rules.control is None:
         raise InputError(f"{record.name}: what its workload trains cannot be confirmed")
-    if record.state is SweepState.RUNNING:
-        raise InputError(f"{record.name} is not over: it is running, or to be resumed")
+    if record.state is not SweepState.COMPLETE:
+        state = record.state.value
+        raise InputError(f"{record.name} is not over but {state}: it is to be resumed first")
     return spec
 
 
@@ -142,9 +153,7 @@ def _confirmations(
     known, rule = suggestions_of(store, spec.name), spec.kind.rules.control
     past = past_runs(store, spec.name, known)
     before = [each for each in past if each.suggestion.purpose == "CONFIRM"]
-    attempts = Confirmations.attempts(
-        run.suggestion.seed - known[run.suggestion.number].config["seed"] for run in before
-    )
+    attempts = Confirmations.attempts(known, (each.suggestion.seed for each in before))
     if any(not each.ended for each in before):
         rest = Confirmations(rule, known, numbers, seeds=seeds, attempt=attempts - 1, past=before)
         if rest.goes_on:

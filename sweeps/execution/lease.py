@@ -5,8 +5,8 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from threading import Event, Thread
-from types import TracebackType
 from typing import Final, Self
 
 from objectives import InputError
@@ -21,7 +21,19 @@ _SILENCE_SECONDS: Final = 30.0
 
 def this_process() -> str:
     """Return what tells this process from others that may carry out a sweep."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    return f"{socket.gethostname()}:{os.getpid()}:{_numbering()}"
+
+
+def _numbering() -> str:
+    """Return what tells apart where equal numbers are other processes.
+
+    Containers may have the name of their host, and a machine has its own after it was started anew.
+    """
+    try:
+        start = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{start}/{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:  # not Linux, and no containers
+        return ""
 
 
 class Lease:
@@ -81,37 +93,43 @@ class Lease:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._end.set()
         self._thread.join()
         with suppress(Exception):  # a store that is gone: silence says the same
             self._store.leave_sweep(self._sweep, self._driver)
 
+    def holds(self) -> bool:
+        """Renew it, and return whether it holds: in a transaction, until the end of that."""
+        if not self._store.renew_driver(self._sweep, self._driver):
+            self.lost.set()
+        return not self.lost.is_set()
+
     def _renew(self) -> None:
         while not self._end.wait(self._interval):
             with suppress(Exception):  # a store that is gone for a moment
-                if not self._store.renew_driver(self._sweep, self._driver):
-                    self.lost.set()
+                if not self.holds():
                     return
 
 
 def _taken(sweep: SweepRecord) -> InputError:
     return InputError(
-        f"{sweep.name} is being carried out by another process ({redacted(str(sweep.driver))})"
+        f"{sweep.name} is being carried out by another process ({redacted(_named(sweep))})"
     )
+
+
+def _named(sweep: SweepRecord) -> str:
+    """Return the machine and the process that carry a sweep out, as people name them."""
+    return ":".join(str(sweep.driver).split(":", 2)[:2])
 
 
 def _is_dead(sweep: SweepRecord) -> bool:
     """Whether it is certain that nobody carries a sweep out."""
     if sweep.driver is None:
         return True
-    host, _, process = sweep.driver.rpartition(":")
-    if host != socket.gethostname() or not process.isdigit():
+    host, process, numbering = (*sweep.driver.split(":", 2), "", "")[:3]
+    here = (host, numbering) == (socket.gethostname(), _numbering())
+    if not here or not process.isdigit():
         return False
     try:
         os.kill(int(process), 0)

@@ -5,14 +5,22 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from objectives import InputError
 from sweeps.spec import Cache, Data, Resources, Workload, load_workload
 from trainer import TrialFailed
 
-__all__ = ["Surroundings", "check_metrics"]
+__all__ = ["UNREADABLE", "Surroundings", "UnreadableDataError", "check_metrics"]
+
+# Kind of failure of a trial whose process cannot read the data.
+UNREADABLE: Final = "data"
+
+
+class UnreadableDataError(Exception):
+    """Raised where a process cannot read the data that the driver could read."""
 
 
 class Surroundings:
@@ -36,12 +44,15 @@ class Surroundings:
         """Return the data, opened once in a process.
 
         Raises:
-            TrialFailed: They are not those that the sweep began with.
+            UnreadableDataError: They are not those that the sweep began with, or cannot be read.
         """
         config = self._config
-        data = _open_once(config["workload"], json.dumps(config["data"]), config["cache"])
+        try:
+            data = _open_once(config["workload"], json.dumps(config["data"]), config["cache"])
+        except (InputError, OSError) as error:  # the driver read them: this machine cannot
+            raise UnreadableDataError(f"the data cannot be read: {error}") from error
         if data.fingerprint != config["fingerprint"]:
-            raise TrialFailed("the data are not those that the sweep began with")
+            raise UnreadableDataError("the data are not those that the sweep began with")
         return data
 
 

@@ -1,6 +1,7 @@
 """Recorder of Ray's events: in the store, and in the search."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,6 +10,8 @@ from ray import tune
 
 from sweeps.execution.callback import SweepCallback
 from sweeps.execution.endings import Ending, Endings
+from sweeps.execution.lease import Lease
+from sweeps.home import run_file
 from sweeps.search import Suggestion
 from sweeps.spec import Workload
 from sweeps.store import Purpose, Store, TrialState, WriteQueue, is_operational
@@ -39,6 +42,8 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
         search: What its runs come from.
         endings: Decides how runs ended.
         writes: Keeps what the store cannot take for a while.
+        lease: Nothing is written where the sweep is another process's by now.
+        checkpoints: Folder of them; that of a run whose end is recorded is removed.
         callbacks: Called after each event.
     """
 
@@ -51,6 +56,8 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
         search: Told,
         endings: Endings,
         writes: WriteQueue,
+        lease: Lease,
+        checkpoints: Path,
         callbacks: Sequence[SweepCallback],
     ) -> None:
         self._store = store
@@ -59,6 +66,8 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
         self._search = search
         self._endings = endings
         self._writes = writes
+        self._lease = lease
+        self._checkpoints = checkpoints
         self._callbacks = callbacks
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -70,14 +79,13 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """Record a measurement, or why there is none, and the end of a run that has ended."""
-        ending = self._endings.of_result(result, last_epoch=self._last_epoch(trial.config))
+        number, seed = trial.config["number"], trial.config["seed"]
+        last_epoch = self._last_epoch(trial.config)
+        ending = self._endings.of_result(result, number=number, seed=seed, last_epoch=last_epoch)
         measured = result["measurement"]
         node = result.get("node_ip")
         self._writes.write(self._record, dict(trial.config), measured, ending, node)
-        if ending is not None:
-            complete = ending.state is TrialState.COMPLETE
-            self._search.tell(_run(trial), measured.metrics if complete else None)
-        self._call_back()
+        self._tell(trial, ending, measured)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Record how a run ended whose actor failed."""
@@ -88,14 +96,24 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
         self._writes.write(self._add, dict(trial.config))
         node = (trial.last_result or {}).get("node_ip")
         self._writes.write(self._record, dict(trial.config), None, ending, node)
-        if ending.state is TrialState.LOST:
-            self._search.lost(_run(trial))
-        else:
-            self._search.tell(_run(trial), None)
+        self._tell(trial, ending, None)
+
+    def _tell(self, trial: Any, ending: Ending | None, measured: Measurement | None) -> None:
+        """Tell the search how a run ended, if it has, and the callbacks that something happened."""
+        run = Suggestion(**{field.name: trial.config[field.name] for field in fields(Suggestion)})
+        match ending and ending.state:
+            case TrialState.LOST:
+                self._search.lost(run)
+            case TrialState.COMPLETE:
+                self._search.tell(run, measured.metrics if measured else None)
+            case TrialState.FAILED:
+                self._search.tell(run, None)
         self._call_back()
 
     def _add(self, config: Mapping[str, Any]) -> None:
         with self._store.together():
+            if not self._lease.holds():
+                return
             self._store.add_trial(
                 self._sweep,
                 config["number"],
@@ -120,9 +138,11 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
         ending: Ending | None,
         node: str | None,
     ) -> None:
-        """Record a measurement, and how a run ended, whose trial ends as its first run does."""
+        """Record a measurement, and how a run ended."""
         sweep, number, seed = self._sweep, config["number"], config["seed"]
         with self._store.together():
+            if not self._lease.holds():
+                return
             if measured is not None:
                 self._store.record_measurement(
                     sweep,
@@ -143,8 +163,9 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
                     traceback=ending.traceback,
                     node=node,
                 )
-                if seed == config["config"]["seed"]:
-                    self._store.finish_trial(sweep, number, ending.state, ending.reason)
+        if ending is not None and ending.state is not TrialState.LOST:
+            with suppress(OSError):
+                run_file(self._checkpoints, number=number, seed=seed).unlink(missing_ok=True)
 
     def _last_epoch(self, config: Mapping[str, Any]) -> int:
         return self._workload.last_epoch(self._workload.config.model_validate(config["config"]))
@@ -158,10 +179,6 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
             except Exception as error:
                 if not is_operational(error):
                     raise
-
-
-def _run(trial: Any) -> Suggestion:
-    return Suggestion(**{field.name: trial.config[field.name] for field in fields(Suggestion)})
 
 
 def _kept_text(trial: Any) -> str:

@@ -1,20 +1,25 @@
 """The run of a sweep: Ray Tune runs the trials, the driver records them in the store."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
-from typing import Any, Final
+from typing import Any
 
-from pydantic import ValidationError
-
-from objectives import InputError
 from sweeps.execution.baselines import score_baselines
 from sweeps.execution.callback import RunningSweep, SweepCallback
 from sweeps.execution.cluster import ray_cluster
 from sweeps.execution.gpu_notes import gpu_notes
-from sweeps.execution.history import past_runs, settle, suggestions_of
+from sweeps.execution.history import (
+    agreed,
+    check_same_data,
+    past_runs,
+    settle,
+    spec_of,
+    suggestions_of,
+)
 from sweeps.execution.lease import Lease, this_process
 from sweeps.execution.mirrors import mirror_of
 from sweeps.execution.packing import found_demand, packed
@@ -30,17 +35,14 @@ from sweeps.store import (
     Store,
     SweepRecord,
     SweepState,
+    WriteQueue,
     check_name,
     is_operational,
     open_store,
 )
 from sweeps.tracking import MirrorThread
-from trainer import input_error
 
-__all__ = ["FinishedSweep", "resume_sweep", "run_sweep", "spec_of"]
-
-# What a trial holds may have been found by a probe.
-_MAY_CHANGE: Final = ("budget", "resources")
+__all__ = ["FinishedSweep", "resume_sweep", "run_sweep"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +92,8 @@ def run_sweep(
         KeyboardInterrupt: The user stopped it; it is PAUSED.
     """
     places = Places(home=home, store=store_url, tracking=tracking_uri, address=address, cache=cache)
-    if resume and (record := _there(places, spec.name)) is not None:
-        return _resumed(places, _agreed(spec, record), callbacks)
+    if resume and _is_there(places, spec.name):
+        return _resumed(places, spec.name, partial(agreed, spec), callbacks)
     check_name(places.store_url, spec.name)
     # Ray comes first: it knows in seconds whether a trial fits, and decoding may take hours. The
     # store comes last: what cannot start leaves no file.
@@ -101,7 +103,7 @@ def run_sweep(
         demand = found_demand(spec, surroundings_of(spec, data, places.decoded))
         spec = packed(spec, demand)
         store = stack.enter_context(Store.open(places.store_url))
-        driver = this_process()
+        driver, notes = this_process(), gpu_notes(spec, demand, here=places.is_here)
         store.create_sweep(
             spec.name,
             spec=spec.model_dump(mode="json", by_alias=True),
@@ -110,7 +112,6 @@ def run_sweep(
             driver=driver,
         )
         lease = stack.enter_context(Lease(store, spec.name, driver))
-        notes = gpu_notes(spec, demand, here=places.is_here)
         return _carried_out(spec, data, store, places, lease, callbacks, notes)
 
 
@@ -145,76 +146,48 @@ def resume_sweep(
         KeyboardInterrupt: The user stopped it; it is PAUSED.
     """
     places = Places(home=home, store=store_url, tracking=tracking_uri, address=address, cache=cache)
-    with open_store(places.store_url) as store:
-        spec = spec_of(store.sweep(name))
-    budget = spec.budget.model_copy(update={"trials": spec.budget.trials + more_trials})
-    return _resumed(places, spec.model_copy(update={"budget": budget}), callbacks)
+
+    def larger(record: SweepRecord) -> SweepSpec:
+        spec = spec_of(record)
+        budget = spec.budget.model_copy(update={"trials": spec.budget.trials + more_trials})
+        return spec.model_copy(update={"budget": budget})
+
+    return _resumed(places, name, larger, callbacks)
 
 
-def _resumed(places: Places, spec: SweepSpec, callbacks: Sequence[SweepCallback]) -> FinishedSweep:
-    """Go on with a sweep whose spec is this one by now."""
-    name = spec.name
+def _resumed(
+    places: Places,
+    name: str,
+    wanted: Callable[[SweepRecord], SweepSpec],
+    callbacks: Sequence[SweepCallback],
+) -> FinishedSweep:
+    """Go on with a sweep, under the spec that is wanted by now."""
     with ExitStack() as stack:
         store = stack.enter_context(open_store(places.store_url))
+        wanted(store.sweep(name))  # refused at once, not after a wait for the lease
         lease = stack.enter_context(Lease.take(store, name, driver=this_process()))
         settle(store, name, reason="its driver is gone")
+        if store.sweep(name).state is SweepState.RUNNING:  # until its data are there, it is not
+            store.finish_sweep(name, SweepState.PAUSED)
         record = store.sweep(name)
+        spec = wanted(record)
         if record.state is SweepState.COMPLETE and spec.budget == spec_of(record).budget:
             return _finished(store, places, name)
         stack.enter_context(ray_cluster(places.address, spec.resources))
         data = _checked_data(spec, places, callbacks)
         check_same_data(record, data)
+        notes = gpu_notes(spec, None, here=places.is_here)
         store.change_spec(name, spec.model_dump(mode="json", by_alias=True))
         store.resume_sweep(name)
-        notes = gpu_notes(spec, None, here=places.is_here)
         return _carried_out(spec, data, store, places, lease, callbacks, notes)
 
 
-def _there(places: Places, name: str) -> SweepRecord | None:
+def _is_there(places: Places, name: str) -> bool:
     try:
         with open_store(places.store_url) as store:
-            return next((each for each in store.sweeps() if each.name == name), None)
+            return any(each.name == name for each in store.sweeps())
     except MissingStoreError:
-        return None
-
-
-def _agreed(spec: SweepSpec, record: SweepRecord) -> SweepSpec:
-    """Return the spec that a sweep began with, under a new budget.
-
-    Raises:
-        InputError: Anything else is different.
-    """
-    old, new = spec_of(record), spec.model_dump(mode="json", by_alias=True)
-    before = old.model_dump(mode="json", by_alias=True)
-    for key in new:
-        if key not in _MAY_CHANGE and new[key] != before[key]:
-            raise InputError(
-                f"is not what {record.name} began with; choose another name", field=key
-            )
-    return old.model_copy(update={"budget": spec.budget})
-
-
-def spec_of(record: SweepRecord) -> SweepSpec:
-    """Return the spec of a sweep.
-
-    Raises:
-        InputError: It is not valid here, such as one whose workload is not to be found.
-    """
-    try:
-        return SweepSpec.model_validate(record.spec)
-    except ValidationError as error:
-        raise input_error(error) from None
-
-
-def check_same_data(record: SweepRecord, data: Data) -> None:
-    """Refuse data that are not those that a sweep began with.
-
-    Raises:
-        InputError: They are not.
-    """
-    facts = record.provenance.get("data", {})
-    if facts.get("fingerprint", data.fingerprint) != data.fingerprint:
-        raise InputError(f"the data are not those that {record.name} was trained on", field="data")
+        return False
 
 
 def _checked_data(spec: SweepSpec, places: Places, callbacks: Sequence[SweepCallback]) -> Data:
@@ -261,14 +234,15 @@ def _final_state(store: Store, sweep: str, lease: Lease) -> Iterator[None]:
         state, reason = SweepState.PAUSED, "the sweep was interrupted"
         raise
     finally:
-        if not lease.lost.is_set():
-            _end(store, sweep, state, reason)
+        _end(store, sweep, lease, state, reason)
 
 
-def _end(store: Store, sweep: str, state: SweepState, reason: str) -> None:
+def _end(store: Store, sweep: str, lease: Lease, state: SweepState, reason: str) -> None:
     try:
-        settle(store, sweep, reason=reason)
-        store.finish_sweep(sweep, state)
+        with store.together():
+            if lease.holds():
+                settle(store, sweep, reason=reason)
+                store.finish_sweep(sweep, state)
     except Exception as error:
         if not is_operational(error):  # else who resumes the sweep settles it
             raise
@@ -293,11 +267,12 @@ def _tune(
         store=store,
         objectives=spec.objective_records(),
         total=study.configurations,
-        runs=study.total - sum(each.ended for each in past),
+        runs=study.total - sum(e.ended for e in past if e.suggestion.purpose != "CONFIRM"),
         notes=notes,
     )
+    writes = WriteQueue()
     with watched(callbacks, running):
-        score_baselines(spec, surroundings, store, callbacks)
+        score_baselines(spec, surroundings, store, writes, callbacks)
         run_trials(
             spec,
             study,
@@ -305,6 +280,7 @@ def _tune(
             store=store,
             home=places.root,
             slots=places.slots(spec),
-            lost=lease.lost,
+            lease=lease,
+            writes=writes,
             callbacks=callbacks,
         )

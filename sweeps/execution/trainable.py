@@ -1,14 +1,20 @@
 """Trials as Ray runs them: actors that are reused for trial after trial."""
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ray import tune
 
 from objectives import InputError
 from sweeps.execution.checkpoints import Checkpoints
-from sweeps.execution.opened_data import Surroundings, check_metrics
+from sweeps.execution.opened_data import (
+    UNREADABLE,
+    Surroundings,
+    UnreadableDataError,
+    check_metrics,
+)
 from sweeps.home import run_file
 from sweeps.spec import ConfirmingRun, Run
 from trainer import Measurement, TrialFailed
@@ -29,9 +35,10 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     machine, or one that all share; of a run that confirms ``kept`` as well, a folder of this
     machine for its weights.
     A result is ``{"measurement": Measurement | None, "failure": str | None, "done": bool}``: a
-    trial that cannot be scored ends with its reason, and the actor lives on. Where the process has
-    come to hold more than it did after its first trial, the last result of a trial says
-    ``worn_out`` (`sweeps.execution.recycler.Recycler`).
+    trial that cannot be scored ends with its reason, and the actor lives on; ``kind`` says where
+    the reason is the machine's. Where the process has come to hold more than it did after its
+    first trial, the last result of a trial says ``worn_out``
+    (`sweeps.execution.recycler.Recycler`).
     """
 
     _run: Run | None = None
@@ -60,14 +67,12 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         try:
             measurement = self._measured()
             self._check(measurement)
+        except UnreadableDataError as failure:
+            return {**_failed(failure), "kind": UNREADABLE}
         except (TrialFailed, InputError) as failure:
             self._drop_checkpoint()
-            return {"measurement": None, "failure": str(failure), "done": True}
+            return _failed(failure)
         done = measurement.epoch >= self._last_epoch
-        if done:
-            if self._confirming is not None and self._config["keep"]:
-                self._keep(self._confirming)
-            self._drop_checkpoint()
         return {"measurement": measurement, "failure": None, "done": done}
 
     def _measured(self) -> Measurement:
@@ -75,13 +80,17 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         run = self._started()
         if self._owed:
             return self._owed.popleft()
-        found = run.advance()
-        while found.epoch < self._last_epoch:
+        while True:
+            found = run.advance()
+            if found.epoch >= self._last_epoch:
+                if self._confirming is not None and self._config["keep"]:
+                    self._keep(self._confirming)
+                # The driver may die, or find the store gone, before it has recorded this.
+                self._checkpoints.finish(found)
+                return found
             self._checkpoints.save(run, found)
             if not self._checkpoints.is_recorded(found):
-                break
-            found = run.advance()
-        return found
+                return found
 
     def _drop_checkpoint(self) -> None:
         if self._run is not None:
@@ -96,6 +105,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 
     def _begin(self, config: dict[str, Any]) -> None:
         if self._run is not None:  # of a trial that was stopped before its last epoch
+            self._drop_checkpoint()
             self._is_worn_out()
         self._config = config
         self._epoch = 0
@@ -124,15 +134,21 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
             config = workload.config.model_validate(plain)
             self._last_epoch = workload.last_epoch(config)
             begun = (config, data, here.scoring, here.resources)
-            if self._config["purpose"] == "CONFIRM" and workload.confirm is not None:
-                self._run = self._confirming = workload.confirm(*begun)
-            else:
-                self._run = workload.start(*begun)
+            confirm = workload.confirm if self._config["purpose"] == "CONFIRM" else None
             folder = self._config.get("checkpoints")
-            path = folder and run_file(
-                Path(folder), number=self._config["number"], seed=self._config["seed"]
+            number, seed = self._config["number"], self._config["seed"]
+            self._checkpoints = Checkpoints(
+                run_file(Path(folder), number=number, seed=seed) if folder else None,
+                plain,
+                measured=self._config.get("measured", []),
             )
-            measured = self._config.get("measured", [])
-            self._checkpoints = Checkpoints(path or None, plain, measured=measured)
-            self._owed = self._checkpoints.load(self._run)
+            self._run, self._owed = self._checkpoints.begin(
+                partial(confirm or workload.start, *begun)
+            )
+            if confirm is not None:
+                self._confirming = cast(ConfirmingRun, self._run)
         return self._run
+
+
+def _failed(failure: Exception) -> dict[str, Any]:
+    return {"measurement": None, "failure": str(failure), "done": True}

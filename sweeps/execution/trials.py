@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from threading import Event
 from typing import Any, Final, Protocol
 
 from ray import tune
@@ -11,6 +10,7 @@ from ray import tune
 from objectives import InputError
 from sweeps.execution.callback import RunningSweep, SweepCallback
 from sweeps.execution.endings import Endings
+from sweeps.execution.lease import Lease
 from sweeps.execution.recorder import Recorder, Told
 from sweeps.execution.recycler import Recycler
 from sweeps.execution.scheduler import Scheduler
@@ -71,7 +71,8 @@ def run_trials(
     store: Store,
     home: Home,
     slots: Slots,
-    lost: Event,
+    lease: Lease,
+    writes: WriteQueue,
     callbacks: Sequence[SweepCallback],
 ) -> None:
     """Carry out all runs that a study asks for, and record them.
@@ -83,16 +84,19 @@ def run_trials(
         store: The record.
         home: Where Ray keeps what it writes of trials.
         slots: How many runs there may be at a time.
-        lost: Set where the sweep is another process's by now.
+        lease: This process's, of the sweep.
+        writes: Keeps what the store cannot take for a while; empty at the end.
         callbacks: Called after each event.
 
     Raises:
         InputError: It was stopped, by another process or for what would befall every run.
     """
-    endings, writes = Endings(), WriteQueue()
-    stopper = Stopper(spec.name, endings, lost)
+    endings = Endings()
+    stopper = Stopper(spec.name, endings, lease.lost)
+    checkpoints = home.checkpoints(spec.name)
 
     def known(run: Suggestion) -> dict[str, Any]:
+        endings.begins(run.number, run.seed)
         attempt, measured = store.tried(spec.name, run.number, seed=run.seed)
         return {"attempt": attempt, "measured": list(measured)}
 
@@ -103,6 +107,8 @@ def run_trials(
         search=study,
         endings=endings,
         writes=writes,
+        lease=lease,
+        checkpoints=checkpoints,
         callbacks=callbacks,
     )
     try:
@@ -110,7 +116,7 @@ def run_trials(
         tune.run(
             TrialTrainable,
             name=spec.name,
-            config={**surroundings, "checkpoints": str(home.checkpoints(spec.name))},
+            config={**surroundings, "checkpoints": str(checkpoints)},
             search_alg=StudySearcher(study, slots.wanted, known, writes),
             scheduler=Scheduler(),
             num_samples=-1,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from sweeps.search.references import BLOCK, groups_of, under_fresh_seed
+from sweeps.search.references import BLOCK, fresh_seed, groups_of, under_fresh_seed
 from sweeps.search.replication import PastRun
 from sweeps.search.study import Suggestion
 from sweeps.spec import ControlRule
@@ -43,16 +43,18 @@ class Confirmations:
         past: Sequence[PastRun] = (),
     ) -> None:
         block = _FIRST + attempt
+        seed = fresh_seed(suggested, block=block)
+        groups = groups_of(rule, suggested, chosen, block=block)
         runs = {
-            (each.number, each.seed): each
+            each.key: each
             for k in range(seeds)
-            for group in groups_of(rule, suggested, chosen, block=block)
-            for each in under_fresh_seed(group, k, block=block, purpose="CONFIRM")
+            for group in groups
+            for each in under_fresh_seed(group, seed + k, purpose="CONFIRM")
         }
-        first = {number: min(seed for n, seed in runs if n == number) for number in chosen}
-        ended = {each.key: each.ended for each in past if _is_of(each, suggested, block)}
+        own = range(seed, seed + BLOCK)
+        ended = {e.suggestion.key: e.ended for e in past if e.suggestion.seed in own}
         self._runs = deque(
-            replace(each, keep=each.seed == first.get(each.number))
+            replace(each, keep=each.number in chosen and each.seed == seed)
             for key, each in runs.items()
             if not ended.get(key)
         )
@@ -61,13 +63,15 @@ class Confirmations:
         self.goes_on = ended.keys() <= runs.keys()
 
     @staticmethod
-    def attempts(offsets: Iterable[int]) -> int:
-        """Return how many attempts some runs that confirm belong to.
+    def attempts(suggested: Mapping[int, Suggestion], seeds: Iterable[int]) -> int:
+        """Return how many attempts the runs belong to that confirmed a sweep.
 
         Args:
-            offsets: Their seeds, each less that of its configuration.
+            suggested: All configurations of the sweep, by number.
+            seeds: Of these runs.
         """
-        return max((offset // BLOCK - _FIRST + 1 for offset in offsets), default=0)
+        first = fresh_seed(suggested, block=_FIRST)
+        return max(((seed - first) // BLOCK + 1 for seed in seeds), default=0)
 
     @property
     def done(self) -> bool:
@@ -87,9 +91,3 @@ class Confirmations:
         """Take note that a run ended by no fault of its own: it is handed out again."""
         self._out -= 1
         self._runs.append(run)
-
-
-def _is_of(run: PastRun, suggested: Mapping[int, Suggestion], block: int) -> bool:
-    """Whether a run is of a block of seeds."""
-    own = suggested[run.suggestion.number].config["seed"]
-    return int(run.suggestion.seed - own) // BLOCK == block

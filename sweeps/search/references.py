@@ -10,9 +10,9 @@ from typing import Any, Final
 from sweeps.search.study import Suggestion
 from sweeps.spec import ControlRule
 
-__all__ = ["BLOCK", "Group", "groups_of", "under_fresh_seed"]
+__all__ = ["BLOCK", "Group", "fresh_seed", "groups_of", "under_fresh_seed"]
 
-# Seeds of a block; the search's own begin at a configuration's seed, and the blocks follow.
+# Seeds of a block; the search's own begin at the configurations' seed, and the blocks follow.
 BLOCK: Final = 1_000_000
 
 # A configuration, and then its references.
@@ -36,11 +36,12 @@ def groups_of(
         block: Of the fresh seeds that they are to be trained under, counted from 1.
     """
     known, groups = dict(suggested), []
+    seed = fresh_seed(suggested, block=block)
     for number in chosen:
         one = known[number]
         references = rule.references(one.config) if rule else {}
         others = (
-            _known(rule, known, config) or _made(rule, known, one, (role, config), block)
+            _known(rule, known, config) or _made(rule, known, one, (role, config), seed)
             for role, config in references.items()
             if rule
         )
@@ -48,14 +49,21 @@ def groups_of(
     return groups
 
 
-def under_fresh_seed(group: Group, k: int, *, block: int, purpose: str) -> Group:
-    """Return a group's runs under the k-th fresh seed of a block."""
-    seed = _seed(group[0], block) + k
+def under_fresh_seed(group: Group, seed: int, *, purpose: str) -> Group:
+    """Return a group's runs under a seed."""
     return tuple(replace(each, seed=seed, purpose=purpose) for each in group)
 
 
-def _seed(suggestion: Suggestion, block: int) -> int:
-    return int(suggestion.config["seed"] + block * BLOCK)
+def fresh_seed(suggested: Mapping[int, Suggestion], *, block: int) -> int:
+    """Return the first seed of a block, counted from 1.
+
+    Args:
+        suggested: All configurations there are, by number. One that was made as a reference has a
+            seed of a block itself; so the least of their seeds is the search's.
+        block: Which one.
+    """
+    own = min((each.config["seed"] for each in suggested.values()), default=0)
+    return int(own) + block * BLOCK
 
 
 def _known(
@@ -70,13 +78,13 @@ def _made(
     known: dict[int, Suggestion],
     one: Suggestion,
     reference: tuple[str, Mapping[str, Any]],
-    block: int,
+    seed: int,
 ) -> Suggestion:
     """Make a reference one of the known configurations; its own seed is its first run's."""
     role, config = reference
     control = role == "control"
     without = rule.left_out if control else frozenset()
-    number, seed = max(known) + 1, _seed(one, block)
+    number = max(known) + 1
     known[number] = Suggestion(
         number=number,
         seed=seed,

@@ -1,9 +1,10 @@
 """Replication of trials: which configuration is trained next, and under which seed."""
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from typing import Final
 
 import numpy as np
@@ -36,11 +37,6 @@ class PastRun:
     suggestion: Suggestion
     ended: bool
     metrics: Mapping[str, float] | None = None
-
-    @property
-    def key(self) -> tuple[int, int]:
-        """Number and seed, of which every run has its own."""
-        return self.suggestion.number, self.suggestion.seed
 
 
 class ReplicatedStudy:
@@ -92,15 +88,19 @@ class ReplicatedStudy:
         own = {each.suggestion.number for each in searched}
         self._study.restore([known[number] for number in sorted(own)], after=max(known, default=-1))
         self._known = dict(known)
-        self._started = Counter(each.suggestion.number for each in searched)
+        self._seeds_of: dict[int, set[int]] = defaultdict(set)
+        for each in searched:
+            self._seeds_of[each.suggestion.number].add(each.suggestion.seed)
         self._running: Counter[int] = Counter()
         self._values: dict[int, dict[int, Array]] = {}
         self._owed: Counter[int] = Counter()
         self._again = deque(each.suggestion for each in runs if not each.ended)
         self._out: set[tuple[int, int]] = set()
-        self._reported = {_key(each.suggestion) for each in runs} - {*map(_key, _of(searched))}
+        self._reported = {
+            each.suggestion.key for each in runs if each.suggestion.purpose == "REPORT"
+        }
         self._reporting: deque[Suggestion] | None = None if self._reports else deque()
-        self._left = self._replicates - sum(count - 1 for count in self._started.values())
+        self._left = self._replicates - sum(len(seeds) - 1 for seeds in self._seeds_of.values())
         for each in searched:
             self._running[each.suggestion.number] += not each.ended
             if each.ended:
@@ -137,7 +137,7 @@ class ReplicatedStudy:
         """Return the next run; None while there is none, which what is told may change."""
         run = self._again.popleft() if self._again else self._new()
         if run is not None:
-            self._out.add(_key(run))
+            self._out.add(run.key)
         return run
 
     def _new(self) -> Suggestion | None:
@@ -161,17 +161,17 @@ class ReplicatedStudy:
             run: As it was handed out.
             metrics: What it scored; None if it failed.
         """
-        self._out.discard(_key(run))
+        self._out.discard(run.key)
         if run.purpose != "SEARCH":
             return  # what reports decides nothing
-        first = self._started[run.number] == 1
+        first = self._begun(run.number) == 1
         self._running[run.number] -= 1
         if self._note(run, metrics) and first:
             self._owed[run.number] = self._further(run.number)
 
     def lost(self, run: Suggestion) -> None:
         """Take note that a run ended by no fault of its own: it is handed out again, soon."""
-        self._out.discard(_key(run))
+        self._out.discard(run.key)
         self._again.append(run)
 
     def _note(self, run: Suggestion, metrics: Mapping[str, float] | None) -> bool:
@@ -207,23 +207,28 @@ class ReplicatedStudy:
         """Return the next run that reports on what was chosen."""
         if self._reports and self._reporting is None and self._searched:
             planned = self._reports.plan(self._known)
-            self._reporting = deque(run for run in planned if _key(run) not in self._reported)
+            self._reporting = deque(run for run in planned if run.key not in self._reported)
         return self._reporting.popleft() if self._reporting else None
 
     def _begin(self, number: int) -> Suggestion:
         suggestion = self._known[number]
-        seed = suggestion.seed + self._started[number]
-        self._started[number] += 1
+        # Of runs side by side a later one may have started, and one before it not, when all died.
+        begun = self._seeds_of[number]
+        seed = next(each for each in count(suggestion.seed) if each not in begun)
+        begun.add(seed)
         self._running[number] += 1
         return replace(suggestion, seed=seed)
+
+    def _begun(self, number: int) -> int:
+        return len(self._seeds_of[number])
 
     def _further(self, number: int) -> int:
         """Return how many runs follow those of a configuration at once, after its first."""
         if self._seeds != "auto":
-            return self._seeds - self._started[number]
+            return self._seeds - self._begun(number)
         if not self._known[number].control:
             return 0
-        further = max(0, min(_OF_A_CONTROL - self._started[number], self._left))
+        further = max(0, min(_OF_A_CONTROL - self._begun(number), self._left))
         self._left -= further
         return further
 
@@ -232,10 +237,10 @@ class ReplicatedStudy:
         numbers = sorted(self._values)
         posterior = self._posterior(numbers)
         if posterior is None:
-            return min(numbers, key=lambda number: (self._started[number], number))
+            return min(numbers, key=lambda number: (self._begun(number), number))
         running = np.array([self._running[number] for number in numbers])
         worth = worth_of_one_more(
-            posterior.expecting(running), self._signs, seed=self._started.total()
+            posterior.expecting(running), self._signs, seed=sum(map(len, self._seeds_of.values()))
         )
         best = int(np.argmax(worth))
         if worth[best] > 0:
@@ -266,14 +271,6 @@ class ReplicatedStudy:
         rows = unscaled(points, self._objectives, noise=noise).tolist()
         names = [each.name for each in self._objectives]
         return {n: dict(zip(names, row, strict=True)) for n, row in zip(numbers, rows, strict=True)}
-
-
-def _of(runs: Iterable[PastRun]) -> Iterable[Suggestion]:
-    return (each.suggestion for each in runs)
-
-
-def _key(run: Suggestion) -> tuple[int, int]:
-    return run.number, run.seed
 
 
 def study_of(

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Final
 
-from sweeps.search.references import Group, groups_of, under_fresh_seed
+from sweeps.search.references import Group, fresh_seed, groups_of, under_fresh_seed
 from sweeps.search.study import Suggestion
 from sweeps.spec import ControlRule
 
 __all__ = ["Reports"]
 
-_SEEDS: Final = 1
+_BLOCK: Final = 1
 # So many fresh seeds has every chosen one before any has more: fewer tell nothing of the noise.
 _AT_LEAST: Final = 2
 
@@ -41,25 +41,23 @@ class Reports:
 
     def plan(self, suggested: Mapping[int, Suggestion]) -> list[Suggestion]:
         """Return the runs; references that were never suggested have the numbers that follow."""
-        groups = groups_of(self._rule, suggested, self._chosen(), block=_SEEDS)
+        groups = groups_of(self._rule, suggested, self._chosen(), block=_BLOCK)
+        first = fresh_seed(suggested, block=_BLOCK)
         planned: dict[tuple[int, int], Suggestion] = {}
-        for runs in _rounds(groups):
-            with_these = planned | {(each.number, each.seed): each for each in runs}
+        for group, k in _rounds(groups):
+            runs = under_fresh_seed(group, first + k, purpose="REPORT")
+            with_these = planned | {each.key: each for each in runs}
             if len(with_these) > self.runs:
                 break
             planned = with_these
         return list(planned.values())
 
 
-def _rounds(groups: Sequence[Group]) -> Iterator[Group]:
-    """Yield the groups under one fresh seed after another, for ever."""
+def _rounds(groups: Sequence[Group]) -> Iterator[tuple[Group, int]]:
+    """Yield the groups, each with the number of a fresh seed, for ever."""
     for group in groups:
         for k in range(_AT_LEAST):
-            yield _under(group, k)
+            yield group, k
     for k in count(_AT_LEAST) if groups else ():
         for group in groups:
-            yield _under(group, k)
-
-
-def _under(group: Group, k: int) -> Group:
-    return under_fresh_seed(group, k, block=_SEEDS, purpose="REPORT")
+            yield group, k

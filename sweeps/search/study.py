@@ -45,6 +45,11 @@ class Suggestion:
     keep: bool = False
     drawn: Mapping[str, Any] | None = None
 
+    @property
+    def key(self) -> tuple[int, int]:
+        """Number and seed, of which every run has its own."""
+        return self.number, self.seed
+
 
 class SamplerOf(Protocol):
     """Maker of the sampler that draws the suggestion of a number."""

@@ -1,7 +1,7 @@
 """Store of every sweep, in SQL: only the driver writes it, and it is its own outbox."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from threading import local
@@ -99,7 +99,13 @@ class Store:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Make what this thread reads and writes in the block one transaction, all or nothing."""
+        """Make what this thread reads and writes in the block one transaction, all or nothing.
+
+        A block within another is part of that one.
+        """
+        if hasattr(self._shared, "connection"):
+            yield
+            return
         with self._engine.begin() as connection:
             if self._engine.dialect.name == "sqlite":
                 # The driver would begin with the first INSERT, inside of its savepoint.
@@ -353,13 +359,17 @@ class Store:
         sweep_id = self._sweep_id(sweep)
         key = {"sweep_id": sweep_id, "number": number, "seed": seed}
         row = {**key, "state": _RUNNING, "started_at": self._clock()}
-        with nullcontext() if self._is_shared else self.together():
-            first = self._trial(sweep_id, number).config.get("seed") == seed
+        with self.together():
+            first = self._is_first(sweep_id, number, seed)
             self._insert(schema.replicates, {**row, "purpose": purpose.value})
             if self._insert(schema.attempts, {**row, "attempt": attempt}):
                 self._revive(schema.replicates, _is_run(sweep_id, number, seed))
                 if first:
                     self._revive(schema.trials, _is_trial(sweep_id, number))
+
+    def _is_first(self, sweep_id: int, number: int, seed: int) -> bool:
+        """Whether a run is the first of its trial, which has its state from it."""
+        return bool(self._trial(sweep_id, number).config.get("seed") == seed)
 
     def _revive(self, table: Table, which: ColumnElement[bool]) -> None:
         lost = table.c.state == TrialState.LOST.value
@@ -381,6 +391,8 @@ class Store:
     ) -> None:
         """Set the state that a replicate, and its attempt, ended in; what has ended stays so.
 
+        Where it is the first run of its trial, the trial ends likewise.
+
         Args:
             sweep: Name of the sweep.
             number: The trial's.
@@ -392,7 +404,7 @@ class Store:
             node: The machine that it ran on.
 
         Raises:
-            ValueError: ``state`` is RUNNING.
+            ValueError: ``state`` is RUNNING, or there is no such trial.
         """
         if state is TrialState.RUNNING:
             raise ValueError("a replicate cannot finish as RUNNING")
@@ -406,12 +418,17 @@ class Store:
             "traceback": storable_text(traceback),
             "node": storable_text(node),
         }
+        sweep_id = self._sweep_id(sweep)
+        rows = [
+            (schema.replicates, _is_run(sweep_id, number, seed), changes),
+            (schema.attempts, _is_run(sweep_id, number, seed, of=schema.attempts), changes | told),
+        ]
+        if self._is_first(sweep_id, number, seed):
+            rows.append((schema.trials, _is_trial(sweep_id, number), changes))
         with self._writing() as connection:
-            sweep_id = find_sweep(connection, sweep).id
-            for table, values in ((schema.replicates, changes), (schema.attempts, changes | told)):
-                key = _is_run(sweep_id, number, seed, of=table)
+            for table, which, values in rows:
                 running = table.c.state == _RUNNING
-                connection.execute(update(table).where(key, running).values(values))
+                connection.execute(update(table).where(which, running).values(values))
 
     def lose_running(self, sweep: str, *, reason: str) -> None:
         """Set all trials, replicates and attempts of a sweep LOST that are RUNNING."""
@@ -505,25 +522,13 @@ class Store:
             return False
         return True
 
-    @property
-    def _is_shared(self) -> bool:
-        return hasattr(self._shared, "connection")
+    def _writing(self) -> AbstractContextManager[Connection]:
+        shared = getattr(self._shared, "connection", None)
+        return nullcontext(shared) if shared is not None else self._engine.begin()
 
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        if self._is_shared:
-            yield self._shared.connection
-        else:
-            with self._engine.begin() as connection:
-                yield connection
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        if self._is_shared:
-            yield self._shared.connection
-        else:
-            with self._engine.connect() as connection:
-                yield connection
+    def _reading(self) -> AbstractContextManager[Connection]:
+        shared = getattr(self._shared, "connection", None)
+        return nullcontext(shared) if shared is not None else self._engine.connect()
 
     def _sweep_id(self, name: str) -> int:
         with self._reading() as connection:

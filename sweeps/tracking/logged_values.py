@@ -14,7 +14,7 @@ from sweeps.results import (
     finished_trials,
     hypervolume_curve,
 )
-from sweeps.store import BaselineRecord, MeasurementRecord, Purpose, TrialRecord
+from sweeps.store import BaselineRecord, MeasurementRecord, Purpose, TrialRecord, TrialState
 
 __all__ = [
     "baseline_metrics",
@@ -49,7 +49,10 @@ def trial_metrics(
 def trial_tags(trial: TrialRecord) -> dict[str, str]:
     """Return the tags of a trial that do not change with other trials."""
     tags = {"control": _text(trial.control), "state": trial.state.value}
-    return tags if trial.reason is None else tags | {"reason": trial.reason}
+    # A LOST one is to run again, and MLflow would keep why after that.
+    if trial.reason is None or trial.state is TrialState.LOST:
+        return tags
+    return tags | {"reason": trial.reason}
 
 
 def baseline_metrics(baselines: Iterable[BaselineRecord]) -> Iterator[tuple[str, float, int, int]]:

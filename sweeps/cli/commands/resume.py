@@ -1,7 +1,5 @@
 """Command ``sweeps resume``."""
 
-import sys
-from contextlib import nullcontext, redirect_stdout
 from functools import partial
 from typing import Annotated
 
@@ -17,7 +15,7 @@ from sweeps.cli.options import (
     StoreOption,
     TrackingOption,
 )
-from sweeps.cli.sweeping import carried_out, end, show
+from sweeps.cli.sweeping import carry_out
 
 __all__ = ["resume"]
 
@@ -41,19 +39,16 @@ def resume(
     """
     from sweeps.execution import resume_sweep
 
-    # With --json, what is for people goes to the other stream.
-    with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        finished = carried_out(
-            partial(resume_sweep, name, more_trials=_more(trials)),
-            name,
-            home=home,
-            cache=cache,
-            store=store,
-            tracking_uri=tracking_uri,
-            address=address,
-        )
-        show(finished, home=home, store=store, tracking_uri=tracking_uri, export=None)
-    end(finished, as_json=as_json)
+    carry_out(
+        partial(resume_sweep, name, more_trials=_more(trials)),
+        name,
+        home=home,
+        cache=cache,
+        store=store,
+        tracking_uri=tracking_uri,
+        address=address,
+        as_json=as_json,
+    )
 
 
 def _more(trials: str | None) -> int:

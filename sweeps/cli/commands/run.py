@@ -1,7 +1,5 @@
 """Command ``sweeps run``."""
 
-import sys
-from contextlib import nullcontext, redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +15,7 @@ from sweeps.cli.options import (
     StoreOption,
     TrackingOption,
 )
-from sweeps.cli.sweeping import carried_out, end, show
+from sweeps.cli.sweeping import carry_out
 
 if TYPE_CHECKING:
     from sweeps.spec import SweepSpec
@@ -73,21 +71,19 @@ def run(
     if dry_run:
         _show_plan(loaded, home=home, cache=cache, address=address, as_json=as_json)
         return
-    # With --json, what is for people goes to the other stream.
-    with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        from sweeps.execution import run_sweep
+    from sweeps.execution import run_sweep
 
-        finished = carried_out(
-            partial(run_sweep, loaded, resume=resume),
-            loaded.name,
-            home=home,
-            cache=cache,
-            store=store,
-            tracking_uri=tracking_uri,
-            address=address,
-        )
-        show(finished, home=home, store=store, tracking_uri=tracking_uri, export=export)
-    end(finished, as_json=as_json)
+    carry_out(
+        partial(run_sweep, loaded, resume=resume),
+        loaded.name,
+        home=home,
+        cache=cache,
+        store=store,
+        tracking_uri=tracking_uri,
+        address=address,
+        export=export,
+        as_json=as_json,
+    )
 
 
 def _check_export(spec: "SweepSpec", export: Path) -> None:

@@ -13,10 +13,10 @@ import sweeps.execution.baselines
 from objectives import InputError
 from sweeps.execution import SweepCallback
 from sweeps.execution.baselines import score_baselines
-from sweeps.execution.opened_data import Surroundings, check_metrics
+from sweeps.execution.opened_data import Surroundings, UnreadableDataError, check_metrics
 from sweeps.spec import Baseline, Data, SweepSpec
 from sweeps.spec.simulated import workload as simulated
-from sweeps.store import Store
+from sweeps.store import Store, WriteQueue
 from trainer import TrialFailed
 
 SPEC: dict[str, Any] = {
@@ -64,11 +64,13 @@ def test_each_is_scored_once_and_none_ends_the_sweep(
     kind = replace(simulated, baselines=baselines)
     monkeypatch.setattr("sweeps.spec.spec.load_workload", lambda _: kind)
     running: list[int] = []
+    begun: list[int] = []
     most = 0
 
     def begin(planned: Any, *_: Any) -> int:
         nonlocal most
         running.append(planned.number)
+        begun.append(planned.number)
         most = max(most, len(running))
         return int(planned.number)
 
@@ -83,7 +85,7 @@ def test_each_is_scored_once_and_none_ends_the_sweep(
     monkeypatch.setattr(ray, "get", get)
     spec = SweepSpec.model_validate(SPEC | {"budget": {"trials": 3, "max_concurrent": at_once}})
     watching = Counting()
-    score_baselines(spec, {}, store, [watching])
+    score_baselines(spec, {}, store, WriteQueue(), [watching])
     found = store.baselines("fake")
     assert [each.name for each in found] == names
     assert watching.events == len(names)
@@ -91,6 +93,7 @@ def test_each_is_scored_once_and_none_ends_the_sweep(
     assert found[0].metrics == OUTCOMES[0]
     reasons = [each.reason or "" for each in found]
     assert reasons[:4] == ["", "collapsed", "pretrained: no weights", "KeyError: 'width\\nmore'"]
+    assert [begun.count(number) for number in range(len(names))] == [1, 1, 1, 1, 3]
     assert reasons[4].startswith("the process died: The worker died unexpectedly")
 
 
@@ -116,7 +119,7 @@ def test_a_process_opens_the_data_once_and_where_it_is_told(
     first, second = (Surroundings(config).open_data() for _ in range(2))
     assert first is second
     assert opened == [tmp_path]
-    with pytest.raises(TrialFailed, match="not those that the sweep began with"):
+    with pytest.raises(UnreadableDataError, match="not those that the sweep began with"):
         Surroundings(config | {"fingerprint": "g"}).open_data()
 
 

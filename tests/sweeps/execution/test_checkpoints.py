@@ -1,8 +1,10 @@
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from sweeps.execution.checkpoints import Checkpoints
 from sweeps.spec.simulated import SimulatedConfig, SimulatedRun
@@ -57,17 +59,17 @@ def trained(path: Path | None, time: Time, epochs: int) -> list[Measurement]:
 def test_a_run_goes_on_after_its_last_rung(tmp_path: Path, time: Time) -> None:
     path = tmp_path / "checkpoints" / "0000-3.pt"
     before = trained(path, time, 2)
-    run = Run(time)
-    assert list(made(path, time).load(run)) == before
+    run, owed = made(path, time).begin(partial(Run, time))
+    assert list(owed) == before
     assert run.advance().epoch == 3
 
 
 def test_what_the_store_has_is_not_handed_over_again(tmp_path: Path, time: Time) -> None:
     path = tmp_path / "0000-3.pt"
     _, second = trained(path, time, 2)
-    assert list(made(path, time, measured=[1]).load(Run(time))) == [second]
+    assert list(made(path, time, measured=[1]).begin(partial(Run, time))[1]) == [second]
     checkpoints = made(path, time, measured=[1, 2])
-    assert list(checkpoints.load(Run(time))) == []
+    assert list(checkpoints.begin(partial(Run, time))[1]) == []
     assert checkpoints.is_recorded(second)
 
 
@@ -84,9 +86,39 @@ def test_what_is_no_checkpoint_of_the_run_is_left_alone(
         path.write_bytes({"cut": whole[: len(whole) // 2], "nothing": b""}.get(damage, whole))
     others: dict[str, dict[str, Any]] = {"another run's": {"seed": 4}, "other": {"detour": 1.0}}
     changes = others.get(damage, {})
-    run = Run(time)
-    assert list(made(path, time, **changes).load(run)) == []
+    run, owed = made(path, time, **changes).begin(partial(Run, time))
+    assert list(owed) == []
     assert run.advance().epoch == 1
+
+
+class Half(Run):
+    """A run that a state of it leaves half loaded."""
+
+    def load_state_dict(self, state: Mapping[str, Any], /) -> None:
+        super().load_state_dict(state)
+        raise AttributeError("no such layer")
+
+
+def test_a_run_that_cannot_be_loaded_begins_afresh(tmp_path: Path, time: Time) -> None:
+    path = tmp_path / "0000-3.pt"
+    trained(path, time, 2)
+    run, owed = made(path, time).begin(partial(Half, time))
+    assert list(owed) == []
+    assert run.advance().epoch == 1
+
+
+def test_what_a_run_measured_by_its_end_is_there_until_it_is_dropped(
+    tmp_path: Path, time: Time
+) -> None:
+    path = tmp_path / "0000-3.pt"
+    run, checkpoints = Run(time), made(path, time)
+    found = [run.advance() for _ in range(4)]
+    checkpoints.save(run, found[0])
+    checkpoints.save(run, found[1])  # too soon to be written
+    checkpoints.save(run, found[2])
+    checkpoints.finish(found[3])
+    _, owed = made(path, time, measured=[1]).begin(partial(Run, time))
+    assert list(owed) == found[1:]
 
 
 def test_writing_takes_little_of_the_time(tmp_path: Path, time: Time) -> None:
@@ -100,10 +132,19 @@ def test_writing_takes_little_of_the_time(tmp_path: Path, time: Time) -> None:
     assert 400 / 60 < saved <= 400 / 50 + 1
 
 
-def test_a_file_that_cannot_be_written_fails_nothing(tmp_path: Path, time: Time) -> None:
+def test_a_file_that_cannot_be_written_fails_nothing(
+    tmp_path: Path, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("in the way")
     trained(tmp_path / "file" / "0000-3.pt", time, 2)
     trained(None, time, 2)
+
+    def full(*_: object) -> None:  # what torch raises where the disk is full
+        raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed")
+
+    monkeypatch.setattr(torch, "save", full)
+    trained(tmp_path / "0000-3.pt", time, 2)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_run_that_has_ended_leaves_no_file(tmp_path: Path, time: Time) -> None:

@@ -6,6 +6,8 @@ from trainer import Measurement
 
 from .test_last_words import DIED, RAISED
 
+AT_LAST = {"number": 8, "seed": 0, "last_epoch": 2}
+
 
 def result(epoch: int | None, failure: str | None = None) -> dict[str, Any]:
     measured = epoch and Measurement(epoch=epoch, seed=0, split="validation", metrics={"opis": 0.1})
@@ -14,12 +16,12 @@ def result(epoch: int | None, failure: str | None = None) -> dict[str, Any]:
 
 def test_a_run_is_complete_with_its_last_rung() -> None:
     endings = Endings()
-    assert endings.of_result(result(1), last_epoch=2) is None
-    assert endings.of_result(result(2), last_epoch=2) == Ending(state=TrialState.COMPLETE)
+    assert endings.of_result(result(1), **AT_LAST) is None
+    assert endings.of_result(result(2), **AT_LAST) == Ending(state=TrialState.COMPLETE)
 
 
 def test_what_cannot_be_scored_failed_by_its_own_doing() -> None:
-    found = Endings().of_result(result(None, "the loss is not finite"), last_epoch=2)
+    found = Endings().of_result(result(None, "the loss is not finite"), **AT_LAST)
     assert found is not None
     assert (found.state, found.kind) == (TrialState.FAILED, "not scored")
     assert found.reason == "the loss is not finite"
@@ -37,7 +39,7 @@ def test_a_run_whose_process_dies_is_lost_and_the_third_time_failed() -> None:
     found = []
     for _ in range(3):
         found.append(endings.of_error(DIED, number=0, seed=0))
-        endings.of_result(result(1), last_epoch=2)  # of another run: no row
+        endings.of_result(result(1), **AT_LAST)  # of another run: no row
     assert [each.state.value for each in found] == ["LOST", "LOST", "FAILED"]
     assert (found[2].reason or "").startswith("lost 3 times: the actor died: its worker process")
     assert endings.trouble is None
@@ -48,12 +50,61 @@ def test_five_losses_in_a_row_are_trouble() -> None:
     endings = Endings()
     for number in range(4):
         endings.of_error(DIED, number=number, seed=0)
-    endings.of_result(result(1), last_epoch=2)
+    endings.of_result(result(1), **AT_LAST)
     for number in range(4):
         endings.of_error(DIED, number=number, seed=1)
+    endings.of_result(result(None, "collapsed"), **AT_LAST)  # proves nothing
     assert endings.trouble is None
     endings.of_error(DIED, number=9, seed=1)
     assert (endings.trouble or "").startswith("5 runs in a row were lost: the actor died: ")
+
+
+def test_where_none_can_run_none_fails_for_it() -> None:
+    endings = Endings()
+    found = [endings.of_error(DIED, number=number, seed=0) for number in (0, 0, 1, 1, 0)]
+    assert endings.trouble
+    assert {each.state for each in found} == {TrialState.LOST}
+
+
+def test_losses_for_different_reasons_are_no_row() -> None:
+    endings = Endings()
+    for number in range(8):
+        endings.of_error(f"dead because of {'sun' * (number % 2)}", number=number, seed=0)
+    assert endings.trouble is None
+
+
+def test_reasons_that_differ_in_a_process_are_the_same() -> None:
+    endings = Endings()
+    for number in range(5):
+        died = (
+            f"The actor is dead because node 10.0.0.{number}, pid {number}, ff00{number}aabb died"
+        )
+        endings.of_error(died, number=number, seed=0)
+    assert endings.trouble
+
+
+def test_runs_that_are_lost_together_are_one_loss() -> None:
+    endings = Endings()
+    for _ in range(4):
+        for number in range(8):
+            endings.begins(number, 0)
+        found = [endings.of_error(DIED, number=number, seed=0) for number in range(8)]
+        assert {each.state for each in found[1:]} == {TrialState.LOST}
+    assert found[0].state is TrialState.FAILED  # it alone may have pulled them down each time
+    assert endings.trouble is None
+
+
+def unreadable(why: str) -> dict[str, Any]:
+    return {**result(None, why), "kind": "data"}
+
+
+def test_data_that_a_machine_cannot_read_are_its_own_doing() -> None:
+    endings = Endings()
+    for number in range(5):
+        found = endings.of_result(unreadable("no file"), number=number, seed=0, last_epoch=2)
+        assert found is not None
+        assert (found.state, found.kind, found.reason) == (TrialState.LOST, "data", "no file")
+    assert endings.trouble == "5 runs in a row were lost: no file"
 
 
 def test_what_fails_by_its_own_doing_is_no_loss() -> None:

@@ -1,5 +1,4 @@
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +9,8 @@ import pytest
 from objectives import InputError
 from sweeps.execution.lease import Lease, this_process
 from sweeps.store import Store
+
+HERE = this_process().split(":")
 
 
 @pytest.fixture
@@ -40,12 +41,21 @@ def test_what_nobody_drives_is_taken_at_once(store: Store) -> None:
 def test_of_a_process_of_this_machine_that_is_gone_it_is_taken_at_once(store: Store) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    drive(store, f"{socket.gethostname()}:{ended.pid}")
+    drive(store, f"{HERE[0]}:{ended.pid}:{HERE[2]}")
     take(store)
     assert store.sweep("birds").driver == "me"
 
 
-@pytest.mark.parametrize("driver", ["elsewhere:12", f"{socket.gethostname()}:{os.getppid()}"])
+@pytest.mark.parametrize(
+    "driver",
+    [
+        "elsewhere:12",
+        f"{HERE[0]}:{os.getppid()}:{HERE[2]}",
+        f"{HERE[0]}:999999999",  # of another container of that name, perhaps
+        f"{HERE[0]}:999999999:another start/4026531836",
+        f"{HERE[0]}:odd:{HERE[2]}",
+    ],
+)
 def test_of_one_that_is_silent_it_is_taken_after_a_while(store: Store, driver: str) -> None:
     drive(store, driver)
     waited: list[float] = []

@@ -60,13 +60,21 @@ def test_a_step_is_an_epoch() -> None:
     assert [result["done"] for result in results] == [False, True]
 
 
-def test_other_data_than_the_driver_saw_fail_the_trial() -> None:
+def test_other_data_than_the_driver_saw_are_the_fault_of_the_machine() -> None:
     result = begun(fingerprint="another").step()
     assert result == {
         "measurement": None,
         "failure": "the data are not those that the sweep began with",
         "done": True,
+        "kind": "data",
     }
+
+
+def test_data_that_cannot_be_read_are_the_fault_of_the_machine(tmp_path: Path) -> None:
+    missing = DataConfig.model_validate({"folder": str(tmp_path / "missing")})
+    result = begun(data=missing.model_dump(mode="json")).step()
+    assert (result["kind"], result["done"]) == ("data", True)
+    assert str(tmp_path / "missing") in result["failure"]
 
 
 def test_what_cannot_begin_fails_the_trial_and_the_actor_lives_on() -> None:
@@ -196,7 +204,9 @@ def test_a_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     results = [resumed.step(), resumed.step()]
     assert scores([result["measurement"] for result in results]) == scores(expected[1:])
     assert [result["done"] for result in results] == [False, True]
-    assert list(tmp_path.iterdir()) == []
+    # The driver died once more, before it had recorded the last.
+    again = begun(**folder, measured=[1, 2])
+    assert again.step() == results[-1]
 
 
 def test_without_its_checkpoint_a_run_measures_nothing_twice() -> None:

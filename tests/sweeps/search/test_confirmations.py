@@ -1,8 +1,10 @@
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from sweeps.search import Confirmations, Suggestion
+from sweeps.search import Confirmations, PastRun, Suggestion
 from sweeps.spec.metric_learning import workload
 
 RULE = workload.rules.control
@@ -44,18 +46,45 @@ def test_picks_and_what_they_are_held_against_have_the_same_seeds() -> None:
     assert default == 0.9
 
 
-def test_picks_of_other_seeds_share_what_they_are_held_against() -> None:
-    other = {**ALL, 2: suggested(2, margin_positive=0.7, seed=1_234_567)}
-    found = handed_out(Confirmations(RULE, other, [1, 2], seeds=2))
-    seeds = {n: {run.seed for run in found if run.number == n} for n in (0, 1, 2, 3)}
-    assert seeds[1] == {2_000_000, 2_000_001}
-    assert seeds[2] == {3_234_567, 3_234_568}
-    assert seeds[0] == seeds[3] == seeds[1] | seeds[2]
-
-
 @pytest.mark.parametrize("attempt", [0, 1, 5])
 def test_each_attempt_has_seeds_of_its_own(attempt: int) -> None:
     runs = handed_out(Confirmations(RULE, ALL, [1], seeds=3, attempt=attempt))
-    offsets = (run.seed - run.config["seed"] for run in runs)
-    assert Confirmations.attempts(offsets) == attempt + 1
-    assert Confirmations.attempts([]) == 0
+    assert Confirmations.attempts(ALL, (run.seed for run in runs)) == attempt + 1
+    assert Confirmations.attempts(ALL, []) == 0
+
+
+def later(runs: Sequence[Suggestion]) -> dict[int, Suggestion]:
+    """All configurations, as the store has them after some runs: with the references made."""
+    return {**ALL, **{run.number: replace(run, seed=run.config["seed"]) for run in runs}}
+
+
+def past(runs: Sequence[Suggestion], *, ended: int) -> list[PastRun]:
+    return [PastRun(suggestion=run, ended=place < ended) for place, run in enumerate(runs)]
+
+
+@pytest.mark.parametrize("attempt", [0, 2])
+@pytest.mark.parametrize("ended", range(7))
+def test_what_ended_before_an_interruption_is_not_run_again(attempt: int, ended: int) -> None:
+    whole = handed_out(Confirmations(RULE, ALL, [1], seeds=2, attempt=attempt))
+    before = past(whole[: ended + 1], ended=ended)
+    known = later([each.suggestion for each in before])
+    seeds = [each.suggestion.seed for each in before]
+    assert Confirmations.attempts(known, seeds) == attempt + 1
+    rest = Confirmations(RULE, known, [1], seeds=2, attempt=attempt, past=before)
+    assert rest.goes_on
+    assert [run.key for run in handed_out(rest)] == [run.key for run in whole[ended:]]
+
+
+def test_a_confirmation_of_something_else_does_not_go_on() -> None:
+    whole = handed_out(Confirmations(RULE, ALL, [1], seeds=2))
+    other = Confirmations(RULE, later(whole), [2], seeds=2, past=past(whole, ended=3))
+    assert not other.goes_on
+
+
+def test_runs_that_reported_are_no_part_of_it() -> None:
+    default = suggested(3, seed=1_000_000)
+    reported = replace(default, seed=1_000_000)
+    known = {**ALL, 3: default}
+    runs = Confirmations(RULE, known, [1], seeds=2, past=past([reported], ended=1))
+    assert runs.goes_on
+    assert {run.seed for run in handed_out(runs)} == {2_000_000, 2_000_001}

@@ -153,3 +153,23 @@ def test_openings_that_the_budget_cut_off_follow_when_there_are_more() -> None:
         and each.drawn is not None
     ]
     assert sorted(defaults) == ["arcface", "smooth_ap"]
+
+
+def test_a_seed_that_never_started_is_not_left_out() -> None:
+    """Of runs that start side by side the later may be in the store, and the earlier not."""
+    sweep = Sweep("random", 3)
+    first = sweep.study.ask()
+    assert first is not None
+    sweep.study.tell(first, {"recall_at_1": 0.5, "opis": 0.01})
+    second, third = (sweep.study.ask() for _ in range(2))
+    assert second is not None
+    assert third is not None
+    assert [run.key for run in (first, second, third)] == [(0, 0), (0, 1), (0, 2)]
+    metrics = {"recall_at_1": 0.5, "opis": 0.01}
+    past = [
+        PastRun(suggestion=first, ended=True, metrics=metrics),
+        PastRun(suggestion=third, ended=False),
+    ]
+    restored = sweep.fresh()
+    restored.restore({0: first}, past)
+    assert [run and run.key for run in (restored.ask(), restored.ask())] == [(0, 2), (0, 1)]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from alembic import command
-from sqlalchemy import Connection, MetaData, create_engine
+from sqlalchemy import Connection, MetaData, create_engine, select
 
 from objectives import get_objective
 from sweeps.results import ranked_trials
@@ -111,7 +111,15 @@ def test_what_is_new_is_filled_in(store: Store, old: str) -> None:
     baselines = store.baselines("demo")
     assert baselines == ranked_trials(store, "demo").baselines
     assert [each.name for each in baselines] == ["raw_pixels"] * (old >= "0003")
-    assert store.replicates("demo") == ()
+
+
+def test_each_trial_has_its_one_run(store: Store) -> None:
+    runs = store.replicates("demo")
+    assert [(run.number, run.seed) for run in runs] == [(n, 0) for n in range(4)]
+    for run, trial in zip(runs, store.trials("demo"), strict=True):
+        assert (run.state, run.reason) == (trial.state, trial.reason)
+        assert (run.started_at, run.finished_at) == (trial.started_at, trial.finished_at)
+        assert run.purpose is Purpose.SEARCH
 
 
 @pytest.mark.parametrize("old", ["0004"], indirect=True)
@@ -136,6 +144,26 @@ def test_replicates_are_what_they_were(store: Store) -> None:
         (11, 3, "validation", Purpose.REPORT),
         (13, 3, "test", Purpose.CONFIRM),
     ]
+
+
+@pytest.mark.parametrize("old", ["0004"], indirect=True)
+def test_what_ended_with_its_sweep_is_to_run_again(url: str) -> None:
+    engine = create_engine(url)
+    tables = MetaData()
+    with engine.begin() as connection:
+        tables.reflect(connection)
+        sweeps, trials = tables.tables["sweeps"], tables.tables["sweep_trials"]
+        own = select(sweeps.c.id).where(sweeps.c.name == "replicated").scalar_subquery()
+        for table in (trials, tables.tables["sweep_replicates"]):
+            changes = {"state": "FAILED", "reason": "the sweep was interrupted"}
+            which = (table.c.sweep_id == own) & (table.c.number == 1)
+            connection.execute(table.update().where(which).values(changes))
+    engine.dispose()
+    with open_store(url) as store:
+        assert store.trials("replicated")[1].state is TrialState.LOST
+        runs = {run.number: run.state for run in store.replicates("replicated")}
+        assert runs[1] is TrialState.LOST
+        assert store.trials("demo")[3].state is TrialState.FAILED
 
 
 def test_its_front_is_what_it_was(store: Store) -> None:
