@@ -1,5 +1,6 @@
 """Confirmation of a configuration: trained once more, on more classes, and tested at the end."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,15 @@ class ConfirmationRun:
         found = self._trial.advance()
         self._metrics = dict(found.metrics)
         return found
+
+    @property
+    def between_steps(self) -> Callable[[], None]:
+        """As `TrialRun`'s."""
+        return self._trial.between_steps
+
+    @between_steps.setter
+    def between_steps(self, call: Callable[[], None]) -> None:
+        self._trial.between_steps = call
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the run, and what is kept of it, depend on."""

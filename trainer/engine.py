@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -32,7 +33,7 @@ class TrainingRun:
 
     Under the same configuration, data, device and number of threads the course is the same on a
     CPU, whatever ran before in the process, and also when it is interrupted by `state_dict` and
-    `load_state_dict`.
+    `load_state_dict`: after `advance`, or within it, when it calls ``between_steps``.
 
     Args:
         config: The hyperparameters.
@@ -40,6 +41,10 @@ class TrainingRun:
         device: The device to train on.
         calibration: The range of distances over which consistency is judged.
         scored: The split that `advance` measures.
+
+    Attributes:
+        epoch: The epochs that are over.
+        between_steps: Called before each step.
 
     Raises:
         InputError: There is no such backbone, or it does not take images of this size, or the
@@ -57,6 +62,7 @@ class TrainingRun:
     ) -> None:
         self.config = config
         self.epoch = 0
+        self.between_steps: Callable[[], None] = lambda: None
         self._data = data
         self._device = device
         self._calibration = calibration
@@ -88,6 +94,11 @@ class TrainingRun:
             epochs=config.epochs, steps=config.steps, batches=len(self._batches)
         )
         self._schedule = build_schedule(self._optimizer, config, self._plan)
+        # What is under way since the last measurement, and in the epoch.
+        self._measured, self._losses = 0, 0.0
+        self._step, self._epoch_losses = 0, torch.zeros((), device=device)
+        # States of the generators, of which an epoch draws its batches at once, and inputs ahead.
+        self._drawn_from: tuple[Tensor, Tensor] | None = None
 
     def advance(self) -> Measurement:
         """Train to the next epoch that is measured, and measure on the classes of the split.
@@ -139,6 +150,8 @@ class TrainingRun:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the course depends on."""
+        now = (self._batch_generator.get_state(), self._inputs.generator.get_state())
+        batches, augmentation = self._drawn_from or now
         return {
             "config": self.config.model_dump(mode="json"),
             "epoch": self.epoch,
@@ -146,8 +159,12 @@ class TrainingRun:
             "loss": self.loss.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
-            "batch_generator": self._batch_generator.get_state(),
-            "augment_generator": self._inputs.generator.get_state(),
+            "measured": self._measured,
+            "losses": self._losses,
+            "step": self._step,
+            "epoch_losses": self._epoch_losses,
+            "batch_generator": batches,
+            "augment_generator": augmentation,
             "torch_generator": torch.get_rng_state(),
         }
 
@@ -158,36 +175,66 @@ class TrainingRun:
         self.loss.load_state_dict(state["loss"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
+        self._measured, self._losses = state["measured"], state["losses"]
+        self._step, self._epoch_losses = state["step"], state["epoch_losses"].to(self._device)
+        self._drawn_from = None
         self._batch_generator.set_state(state["batch_generator"])
         self._inputs.generator.set_state(state["augment_generator"])
         torch.set_rng_state(state["torch_generator"])
 
     def _train_epochs(self) -> float:
         """Train to the next epoch that is measured; return the mean loss of the steps."""
-        first, total = self.epoch, 0.0
-        while self.epoch == first or not self._is_measured():
-            total += self._train_epoch()
-        return total / (self._plan.end(self.epoch) - self._plan.end(first))
+        self._train_epoch()
+        while not self._is_measured():
+            self._train_epoch()
+        mean = self._losses / (self._plan.end(self.epoch) - self._plan.end(self._measured))
+        self._measured, self._losses = self.epoch, 0.0
+        return mean
 
     def _is_measured(self) -> bool:
         return self.epoch % self.config.evaluate_every == 0 or self.epoch >= self.config.epochs
 
-    def _train_epoch(self) -> float:
-        """Train one epoch; return the sum of the steps' losses."""
+    def _train_epoch(self) -> None:
+        """Train one epoch, or what is left of it."""
         self.embedder.hold_trunk(self.epoch < self.config.head_warmup_epochs)
         self.embedder.train()
-        self.epoch += 1
-        total = torch.zeros((), device=self._device)
-        drawn = list(self._batches.take(self._plan.length(self.epoch)))
-        for batch, labels in self._labelled(drawn):
-            total += self._train_step(batch, labels)
-        if not math.isfinite(float(total)):
-            raise TrialFailed(f"the training loss is not finite at epoch {self.epoch}")
-        return float(total)
+        order = self._batch_generator.get_state()
+        drawn = list(self._batches.take(self._plan.length(self.epoch + 1)))
+        states: deque[Tensor] = deque()
 
-    def _labelled(self, batches: Sequence[Tensor]) -> Iterator[tuple[InputBatch, Tensor]]:
-        """Yield batches of these places among the training images, with their labels."""
-        inputs = self._inputs.training(self._data.train[places] for places in batches)
+        def note() -> None:
+            states.append(self._inputs.generator.get_state())
+
+        for batch, labels in self._labelled(drawn[self._step :], before_each=note):
+            self._drawn_from = (order, states.popleft())
+            self.between_steps()
+            self._epoch_losses += self._train_step(batch, labels)
+            self._step += 1
+        total = float(self._epoch_losses)
+        self.epoch += 1
+        self._losses += total
+        self._step, self._drawn_from = 0, None
+        self._epoch_losses.zero_()
+        if not math.isfinite(total):
+            raise TrialFailed(f"the training loss is not finite at epoch {self.epoch}")
+
+    def _labelled(
+        self, batches: Sequence[Tensor], *, before_each: Callable[[], None] = lambda: None
+    ) -> Iterator[tuple[InputBatch, Tensor]]:
+        """Yield batches of these places among the training images, with their labels.
+
+        Args:
+            batches: Places, B each.
+            before_each: Called before a batch is drawn and augmented, perhaps by another thread,
+                and ahead of those that were yielded.
+        """
+
+        def indices() -> Iterator[Tensor]:
+            for places in batches:
+                before_each()
+                yield self._data.train[places]
+
+        inputs = self._inputs.training(indices())
         for places, batch in zip(batches, inputs, strict=True):
             yield batch, to_device(self._labels[places], self._device)
 

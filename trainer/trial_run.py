@@ -1,5 +1,6 @@
 """The run of a trial: a training run within the memory that its process is given."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -40,6 +41,9 @@ class TrialRun:
         device: The device to train on.
         calibration: The range of distances over which consistency is judged.
         scored: The split that `advance` measures.
+
+    Attributes:
+        between_steps: As `TrainingRun`'s.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class TrialRun:
         self._scored: Split = scored
         self._peak = PeakMemory(device)
         self._run: TrainingRun | None = None
+        self.between_steps: Callable[[], None] = lambda: None
         self._measured = 0
         self._widened = False
 
@@ -82,7 +87,7 @@ class TrialRun:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the course depends on."""
-        return self._begun().state_dict()
+        return {**self._begun().state_dict(), "handed_over": self._measured}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned for the same configuration and data."""
@@ -91,7 +96,7 @@ class TrialRun:
         self._run = None
         run = self._begun()
         run.load_state_dict(state)
-        self._measured = run.epoch
+        self._measured = state["handed_over"]
 
     def _begun(self) -> TrainingRun:
         if self._run is None:
@@ -103,6 +108,7 @@ class TrialRun:
                 calibration=self._calibration,
                 scored=self._scored,
             )
+            self._run.between_steps = lambda: self.between_steps()
         return self._run
 
     def _attempt(self) -> Measurement | None:

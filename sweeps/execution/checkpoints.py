@@ -1,4 +1,4 @@
-"""Checkpoints of a run: what it takes to go on with it after its last rung, in one file."""
+"""Checkpoints of a run: what it takes to go on with it, in one file."""
 
 import time
 from collections import deque
@@ -15,6 +15,8 @@ __all__ = ["Checkpoints"]
 
 # Of the time, so much at most goes into writing.
 _SHARE: Final = 0.02
+# Between two rungs a state is written every so often.
+_INTERVAL_SECONDS: Final = 30.0
 
 
 class Checkpoints:
@@ -75,8 +77,15 @@ class Checkpoints:
     def save(self, run: Run, measured: Measurement) -> None:
         """Write the state after a rung, unless writing has taken too much of the time."""
         self._so_far.append(measured)
+        self._save(run, after=0)
+
+    def save_between(self, run: Run) -> None:
+        """Write the state between two steps, if that was long ago."""
+        self._save(run, after=_INTERVAL_SECONDS)
+
+    def _save(self, run: Run, *, after: float) -> None:
         started = self._clock()
-        if self._path is None or started - self._saved_at < self._cost / _SHARE:
+        if self._path is None or started - self._saved_at < max(after, self._cost / _SHARE):
             return
         self._write(dict(run.state_dict()))
         self._saved_at = self._clock()

@@ -16,7 +16,7 @@ from sweeps.execution.opened_data import (
     check_metrics,
 )
 from sweeps.home import run_file
-from sweeps.spec import ConfirmingRun, Run
+from sweeps.spec import ConfirmingRun, LongRun, Run
 from trainer import Measurement, TrialFailed
 
 __all__ = ["TrialTrainable"]
@@ -145,6 +145,8 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
             self._run, self._owed = self._checkpoints.begin(
                 partial(confirm or workload.start, *begun)
             )
+            if isinstance(self._run, LongRun):
+                self._run.between_steps = partial(self._checkpoints.save_between, self._run)
             if confirm is not None:
                 self._confirming = cast(ConfirmingRun, self._run)
         return self._run

@@ -14,6 +14,7 @@ from sweeps.spec.spec import SweepSpec, load_spec, rename
 from sweeps.spec.workload import (
     ConfirmingRun,
     KeptRun,
+    LongRun,
     PickedTrial,
     Reference,
     Run,
@@ -32,6 +33,7 @@ __all__ = [
     "Data",
     "Forecast",
     "KeptRun",
+    "LongRun",
     "MemoryDemand",
     "Opening",
     "Parameter",

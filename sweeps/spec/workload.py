@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -23,6 +23,7 @@ from trainer import Measurement, Split
 __all__ = [
     "ConfirmingRun",
     "KeptRun",
+    "LongRun",
     "PickedTrial",
     "Recipe",
     "Reference",
@@ -53,6 +54,18 @@ class Run(Protocol):
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
         """Go on from what `state_dict` returned for the same configuration and data."""
+
+
+@runtime_checkable
+class LongRun(Run, Protocol):
+    """A run that trains for long from one rung to the next.
+
+    Attributes:
+        between_steps: Set by who has the run carried out, and called by it wherever its state can
+            be taken, such as before each step.
+    """
+
+    between_steps: Callable[[], None]
 
 
 class ConfirmingRun(Run, Protocol):

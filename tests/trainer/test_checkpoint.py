@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from trainer import TrainingRun, load_checkpoint, save_checkpoint
+from trainer.device_images import DeviceImages
 
 from .factories import MakeConfig, MakeRun
 
@@ -19,6 +20,13 @@ def course(trial: TrainingRun, epochs: int) -> list[tuple[int, dict[str, float]]
         scores = {k: v for k, v in measurement.metrics.items() if k not in CLOCKS}
         found.append((measurement.epoch, scores))
     return found
+
+
+@pytest.fixture(params=[False, True], ids=["at hand", "prefetched"])
+def prefetching(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let images be fetched as if they were not in memory."""
+    if request.param:
+        monkeypatch.setattr(DeviceImages, "at_hand", False)
 
 
 COURSES: list[dict[str, Any]] = [
@@ -80,6 +88,60 @@ def test_a_run_that_is_not_measured_every_epoch(
     resumed = make_trial(config)
     load_checkpoint(resumed, tmp_path)
     assert course(resumed, 2) == expected[1:]
+
+
+class StoppedError(Exception):
+    """Raised between two steps, as what ends a process would end it there."""
+
+
+def stopped_before(trial: TrainingRun, step: int, folder: Path) -> list[Any]:
+    """Train until a step, counted over the whole run, and write the state there."""
+    steps = 0
+
+    def stop() -> None:
+        nonlocal steps
+        if steps == step:
+            save_checkpoint(trial, folder)
+            raise StoppedError
+        steps += 1
+
+    trial.between_steps = stop
+    found: list[Any] = []
+    while True:
+        try:
+            found += course(trial, 1)
+        except StoppedError:
+            return found
+
+
+@pytest.mark.usefixtures("prefetching")
+@pytest.mark.parametrize("step", [0, 1, 4, 5, 7, 11])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"augmentation": "light", "horizontal_flip": True},
+        {"augmentation": "standard", "head_warmup_epochs": 1},
+        {"loss": "proxy_anchor", "evaluate_every": 2},
+    ],
+    ids=lambda changes: "-".join(changes),
+)
+def test_a_trial_that_is_stopped_within_an_epoch_takes_the_same_course(
+    changes: dict[str, Any],
+    step: int,
+    make_config: MakeConfig,
+    make_trial: MakeRun,
+    tmp_path: Path,
+) -> None:
+    config = make_config(epochs=4, steps=12, **changes)
+    whole = make_trial(config)
+    measured = 4 // config.evaluate_every
+    expected = course(whole, measured)
+    first = stopped_before(make_trial(config), step, tmp_path)
+    resumed = make_trial(config)
+    torch.rand(5)
+    load_checkpoint(resumed, tmp_path)
+    assert first + course(resumed, measured - len(first)) == expected
+    assert torch.equal(whole.embedder.head.weight, resumed.embedder.head.weight)
 
 
 def test_weights_from_a_file_are_part_of_the_configuration(

@@ -208,6 +208,23 @@ def test_a_state_holds_the_micro_batches_that_memory_asked_for(
     assert found.metrics["micro_batch_size"] == 8
 
 
+def test_a_state_within_an_epoch_that_is_trained_again_measures_nothing_twice(
+    make_config: MakeConfig, data: SplitDataset, limit: Limit
+) -> None:
+    config = make_config(epochs=3)
+    trial = begun(config, data)
+    trial.advance()
+    limit(8)
+    states: list[dict[str, Any]] = []
+    trial.between_steps = lambda: states.append(copy.deepcopy(trial.state_dict()))
+    expected = trial.advance()
+    resumed = begun(config, data)
+    resumed.load_state_dict(next(each for each in states if each["epoch"] == 0 and each["step"]))
+    found = resumed.advance()
+    assert found.epoch == expected.epoch == 2
+    assert scores(found.metrics) == scores(expected.metrics)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_runs_out_and_the_trial_completes(make_config: MakeConfig, data: SplitDataset) -> None:

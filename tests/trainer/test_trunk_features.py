@@ -1,8 +1,10 @@
+import copy
 import dataclasses
 import importlib
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -267,6 +269,18 @@ def test_a_frozen_trial_resumes_where_it_was(cached: SplitDataset, config: Trial
     second = run_of(cached, config)
     second.load_state_dict(first.state_dict())
     assert second.advance().metrics["recall_at_1"] == expected[1]
+    assert torch.equal(second.embedder.head.weight, whole.embedder.head.weight)
+
+
+def test_a_frozen_trial_resumes_within_an_epoch(cached: SplitDataset, config: TrialConfig) -> None:
+    config = config.model_copy(update={"augmentation": "standard", "views": 2})
+    whole, first, second = (run_of(cached, config) for _ in range(3))
+    states: list[dict[str, Any]] = []
+    first.between_steps = lambda: states.append(copy.deepcopy(first.state_dict()))
+    first.advance()
+    whole.advance()
+    second.load_state_dict(states[len(states) // 2])
+    second.advance()
     assert torch.equal(second.embedder.head.weight, whole.embedder.head.weight)
 
 

@@ -132,6 +132,19 @@ def test_writing_takes_little_of_the_time(tmp_path: Path, time: Time) -> None:
     assert 400 / 60 < saved <= 400 / 50 + 1
 
 
+def test_between_steps_a_state_is_written_now_and_then(tmp_path: Path, time: Time) -> None:
+    path = tmp_path / "0000-3.pt"
+    run, checkpoints, saved = Run(time), made(path, time), 0
+    for _ in range(600):
+        before = time.now
+        checkpoints.save_between(run)
+        saved += time.now > before
+        time.now += 1
+    # The first after half a minute, then as seldom as a second of writing asks for.
+    assert saved == 1 + (600 - 30) // 50
+    assert load_state(path)["measurements"] == []
+
+
 def test_a_file_that_cannot_be_written_fails_nothing(
     tmp_path: Path, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ import sweeps.execution.opened_data
 import trainer
 from objectives import Calibration
 from sweeps.execution.trainable import TrialTrainable
-from sweeps.spec import Run
+from sweeps.spec import LongRun, Run
 from sweeps.spec.simulated import workload as simulated
 from trainer import DataConfig, Measurement, TrialConfig, TrialFailed, load_data
 
@@ -207,6 +207,36 @@ def test_a_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     # The driver died once more, before it had recorded the last.
     again = begun(**folder, measured=[1, 2])
     assert again.step() == results[-1]
+
+
+def test_a_run_goes_on_within_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweeps.execution.checkpoints._INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr("sweeps.execution.checkpoints._SHARE", math.inf)
+    trial = TrialConfig(batch_size=16, embedding_dim=8, epochs=1).model_dump(mode="json")
+    expected = begun(config=trial).step()["measurement"]
+    folder = {"config": trial, "checkpoints": str(tmp_path)}
+    first = begun(**folder)
+    run = cast(LongRun, first._started())
+    save, steps = run.between_steps, 0
+
+    def die_at_the_tenth() -> None:
+        nonlocal steps
+        save()
+        steps += 1
+        if steps == 10:
+            raise SystemExit
+
+    run.between_steps = die_at_the_tenth
+    with pytest.raises(SystemExit):
+        first.step()
+    resumed = begun(**folder)
+    run = cast(LongRun, resumed._started())
+    run.between_steps = lambda: steps_again.append(None)
+    steps_again: list[None] = []
+    found = resumed.step()["measurement"]
+    assert found.metrics["train_loss"] == expected.metrics["train_loss"]
+    assert found.metrics["opis"] == expected.metrics["opis"]
+    assert steps_again
 
 
 def test_without_its_checkpoint_a_run_measures_nothing_twice() -> None:
