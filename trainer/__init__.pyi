@@ -19,7 +19,7 @@ from .device_memory import CONTEXT_BYTES, bound_memory, is_out_of_memory, releas
 from .embedder import Embedder, build_embedder
 from .embedding_loss import EmbeddingLoss, build_loss
 from .engine import TrainingRun, train
-from .errors import TrialFailed
+from .errors import OutOfMemory, TrialFailed
 from .kept_weights import KeptWeights, load_embedder, read_kept_weights
 from .measurement import Measurement
 from .memory_probe import predict_memory
@@ -56,6 +56,7 @@ __all__ = [
     "KeptWeights",
     "Measurement",
     "OperatingPoint",
+    "OutOfMemory",
     "Recipe",
     "Split",
     "SplitConfig",

@@ -12,7 +12,7 @@ from trainer.data import Split, SplitDataset
 from trainer.device_memory import is_out_of_memory, release_memory, widen_memory
 from trainer.embedder import Embedder
 from trainer.engine import TrainingRun
-from trainer.errors import TrialFailed
+from trainer.errors import OutOfMemory
 from trainer.measurement import Measurement
 from trainer.peak_memory import PeakMemory
 
@@ -71,7 +71,8 @@ class TrialRun:
 
         Raises:
             InputError: As `TrainingRun`.
-            TrialFailed: As `TrainingRun.advance`, or memory ran out for good.
+            TrialFailed: As `TrainingRun.advance`.
+            OutOfMemory: Memory ran out for good.
         """
         found = self._attempt()
         while found is None:
@@ -128,7 +129,7 @@ class TrialRun:
         """Let the next attempt do with less; called when the last one's tensors are out of reach.
 
         Raises:
-            TrialFailed: There is nothing left to be saved.
+            OutOfMemory: There is nothing left to be saved.
         """
         release_memory()
         size = self._micro_batch_size
@@ -138,7 +139,7 @@ class TrialRun:
             return
         if self._widened or not widen_memory(self._device):
             where = "with twice its share of the GPU" if self._widened else f"on {self._device}"
-            raise TrialFailed(f"out of memory with micro-batches of {size} images, {where}")
+            raise OutOfMemory(f"out of memory with micro-batches of {size} images, {where}")
         self._widened = True
 
     @property

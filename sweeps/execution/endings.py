@@ -2,19 +2,15 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sweeps.execution.last_words import last_words_in
-from sweeps.execution.opened_data import UNREADABLE
+from sweeps.spec import Failures, is_lost
 from sweeps.store import TrialState
 
 __all__ = ["Ending", "Endings"]
 
-# So often one run may be lost: what kills its process each time is its own doing.
-_LOSSES_OF_A_RUN: Final = 3
-# So many losses in a row, for the same reason: the next run would be lost, too.
-_LOSSES_IN_A_ROW: Final = 5
 # Processes, addresses and identifiers: what two reasons that are the same may differ in.
 _PARTICULARS: Final = re.compile(r"\b(0x)?[0-9a-f]{8,}\b|\d+")
 
@@ -43,12 +39,17 @@ class Endings:
     loss. So one counts, against its run and towards a row, only where the run began after the last
     that counted.
 
+    Args:
+        policy: What becomes of runs that do not complete.
+
     Attributes:
         trouble: Why no further run should begin; None where nothing speaks against it.
     """
 
-    def __init__(self) -> None:
-        self._losses: Counter[tuple[int, int]] = Counter()
+    def __init__(self, policy: Failures) -> None:
+        self._policy = policy
+        self._failures: Counter[tuple[str, int, int]] = Counter()
+        self._losses = 0
         self._before: dict[tuple[int, int], int] = {}
         self._row: list[str] = []
         self.trouble: str | None = None
@@ -60,7 +61,7 @@ class Endings:
             number: The trial's.
             seed: Of the run.
         """
-        self._before[number, seed] = self._losses.total()
+        self._before[number, seed] = self._losses
 
     def of_result(
         self, result: dict[str, Any], *, number: int, seed: int, last_epoch: int
@@ -74,9 +75,7 @@ class Endings:
             last_epoch: The rung at which its training ends.
         """
         if result["failure"]:
-            if result.get("kind") == UNREADABLE:
-                return self._lost(UNREADABLE, result["failure"], number=number, seed=seed)
-            return Ending(state=TrialState.FAILED, kind="not scored", reason=result["failure"])
+            return self._failed(result["kind"], result["failure"], number=number, seed=seed)
         self._row.clear()
         ended = result["measurement"].epoch >= last_epoch
         return Ending(state=TrialState.COMPLETE) if ended else None
@@ -91,22 +90,28 @@ class Endings:
         """
         reason = last_words_in(text)
         if '\n  File "' in text:
-            return Ending(
-                state=TrialState.FAILED, kind="error", reason=reason, traceback=text.strip()
-            )
-        return self._lost("lost", reason, number=number, seed=seed)
+            ending = self._failed("error", reason, number=number, seed=seed)
+            return replace(ending, traceback=text.strip())
+        return self._failed("lost", reason, number=number, seed=seed)
 
-    def _lost(self, kind: str, reason: str, *, number: int, seed: int) -> Ending:
-        if self._before.get((number, seed)) in (None, self._losses.total()):
-            self._losses[number, seed] += 1
-            same = [each for each in self._row if _general(each) == _general(reason)]
-            self._row = [*same, reason]
-        if len(self._row) >= _LOSSES_IN_A_ROW:
-            self.trouble = f"{len(self._row)} runs in a row were lost: {reason}"
-        losses = self._losses[number, seed]
-        if losses < _LOSSES_OF_A_RUN or self.trouble is not None:
-            return Ending(state=TrialState.LOST, kind=kind, reason=reason)
-        return Ending(state=TrialState.FAILED, kind=kind, reason=f"lost {losses} times: {reason}")
+    def _failed(self, kind: str, reason: str, *, number: int, seed: int) -> Ending:
+        """Return LOST where the run is to be run again, else FAILED."""
+        if is_lost(kind):
+            if self._before.get((number, seed)) in (None, self._losses):
+                self._losses += 1
+                self._failures[kind, number, seed] += 1
+                self._row = [each for each in self._row if _general(each) == _general(reason)]
+                self._row.append(reason)
+            if len(self._row) >= self._policy.losses_in_a_row:
+                self.trouble = f"{len(self._row)} runs in a row were lost: {reason}"
+        else:
+            self._failures[kind, number, seed] += 1
+        failures = self._failures[kind, number, seed]
+        again = failures <= self._policy.tolerated(kind) or self.trouble is not None
+        if not again and failures > 1:
+            reason = f"{failures} times: {reason}"
+        state = TrialState.LOST if again else TrialState.FAILED
+        return Ending(state=state, kind=kind, reason=reason)
 
 
 def _general(reason: str) -> str:

@@ -23,12 +23,14 @@ from trainer import input_error
 __all__ = ["agreed", "check_same_data", "past_runs", "settle", "spec_of", "suggestions_of"]
 
 _OPEN: Final = (TrialState.RUNNING, TrialState.LOST)
-_MAY_CHANGE: Final = ("budget", "resources")
+_MAY_CHANGE: Final = ("budget", "resources", "failures")
 _Key = tuple[int, int]
 
 
 def agreed(spec: SweepSpec, record: SweepRecord) -> SweepSpec:
-    """Return the spec that a sweep began with, under new resources and a budget no smaller.
+    """Return the spec that a sweep began with, under a budget no smaller, and new resources.
+
+    What becomes of runs that fail may be another, too.
 
     Raises:
         InputError: Anything else is different, or the budget is smaller.
@@ -49,7 +51,8 @@ def agreed(spec: SweepSpec, record: SweepRecord) -> SweepSpec:
     resources = spec.resources
     if resources.gpu == "auto":  # a probe has found it
         resources = resources.model_copy(update={"gpu": old.resources.gpu})
-    return old.model_copy(update={"budget": spec.budget, "resources": resources})
+    new_ones = {"budget": spec.budget, "resources": resources, "failures": spec.failures}
+    return old.model_copy(update=new_ones)
 
 
 def _most(budget: Budget) -> dict[str, int]:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -13,14 +13,13 @@ from objectives import InputError
 from sweeps.spec import Cache, Data, Resources, Workload, load_workload
 from trainer import TrialFailed
 
-__all__ = ["UNREADABLE", "Surroundings", "UnreadableDataError", "check_metrics"]
-
-# Kind of failure of a trial whose process cannot read the data.
-UNREADABLE: Final = "data"
+__all__ = ["Surroundings", "UnreadableData", "check_metrics"]
 
 
-class UnreadableDataError(Exception):
-    """Raised where a process cannot read the data that the driver could read."""
+class UnreadableData(TrialFailed):
+    """A trial whose process cannot read the data that the driver could read."""
+
+    kind = "data"
 
 
 class Surroundings:
@@ -44,15 +43,15 @@ class Surroundings:
         """Return the data, opened once in a process.
 
         Raises:
-            UnreadableDataError: They are not those that the sweep began with, or cannot be read.
+            UnreadableData: They are not those that the sweep began with, or cannot be read.
         """
         config = self._config
         try:
             data = _open_once(config["workload"], json.dumps(config["data"]), config["cache"])
         except (InputError, OSError) as error:  # the driver read them: this machine cannot
-            raise UnreadableDataError(f"the data cannot be read: {error}") from error
+            raise UnreadableData(f"the data cannot be read: {error}") from error
         if data.fingerprint != config["fingerprint"]:
-            raise UnreadableDataError("the data are not those that the sweep began with")
+            raise UnreadableData("the data are not those that the sweep began with")
         return data
 
 

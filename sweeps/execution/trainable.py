@@ -1,5 +1,6 @@
 """Trials as Ray runs them: actors that are reused for trial after trial."""
 
+import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -9,12 +10,7 @@ from ray import tune
 
 from objectives import InputError
 from sweeps.execution.checkpoints import Checkpoints
-from sweeps.execution.opened_data import (
-    UNREADABLE,
-    Surroundings,
-    UnreadableDataError,
-    check_metrics,
-)
+from sweeps.execution.opened_data import Surroundings, UnreadableData, check_metrics
 from sweeps.home import run_file
 from sweeps.spec import ConfirmingRun, LongRun, Run
 from trainer import Measurement, TrialFailed
@@ -26,19 +22,25 @@ __all__ = ["TrialTrainable"]
 _TOLERATED: Final = 2**28
 
 
+class TimeLimitReached(TrialFailed):
+    """A trial that takes longer than it may."""
+
+    kind = "time_limit"
+
+
 class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     """Trains one configuration under one seed; each step is a rung and returns its measurement.
 
     The configuration is the searcher's suggestion plus ``workload``, ``data``, ``fingerprint``,
-    ``cache``, ``scoring``, ``objectives`` (their names) and ``resources``; ``measured``, the epochs
+    ``cache``, ``scoring``, ``objectives`` (their names), ``resources`` and ``failures`` (a
+    `sweeps.spec.Failures`); ``measured``, the epochs
     that the store has of the run from attempts before, and ``checkpoints``, a folder of this
     machine, or one that all share; of a run that confirms ``kept`` as well, a folder of this
     machine for its weights.
     A result is ``{"measurement": Measurement | None, "failure": str | None, "done": bool}``: a
-    trial that cannot be scored ends with its reason, and the actor lives on; ``kind`` says where
-    the reason is the machine's. Where the process has come to hold more than it did after its
-    first trial, the last result of a trial says ``worn_out``
-    (`sweeps.execution.recycler.Recycler`).
+    trial that cannot be scored ends with its reason, and the ``kind`` of that, and the actor lives
+    on. Where the process has come to hold more than it did after its first trial, the last result
+    of a trial says ``worn_out`` (`sweeps.execution.recycler.Recycler`).
     """
 
     _run: Run | None = None
@@ -67,8 +69,8 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         try:
             measurement = self._measured()
             self._check(measurement)
-        except UnreadableDataError as failure:
-            return {**_failed(failure), "kind": UNREADABLE}
+        except UnreadableData as failure:
+            return _failed(failure)
         except (TrialFailed, InputError) as failure:
             self._drop_checkpoint()
             return _failed(failure)
@@ -81,6 +83,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         if self._owed:
             return self._owed.popleft()
         while True:
+            self._check_time()
             found = run.advance()
             if found.epoch >= self._last_epoch:
                 if self._confirming is not None and self._config["keep"]:
@@ -91,6 +94,16 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
             self._checkpoints.save(run, found)
             if not self._checkpoints.is_recorded(found):
                 return found
+
+    def _between_steps(self) -> None:
+        self._check_time()
+        if self._run is not None:
+            self._checkpoints.save_between(self._run)
+
+    def _check_time(self) -> None:
+        limit = self._config["failures"]["time_limit"]
+        if limit is not None and time.monotonic() - self._started_at > limit:
+            raise TimeLimitReached(f"has trained for more than {limit:g} s")
 
     def _drop_checkpoint(self) -> None:
         if self._run is not None:
@@ -128,6 +141,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 
     def _started(self) -> Run:
         if self._run is None:
+            self._started_at = time.monotonic()
             here = Surroundings(self._config)
             data, workload = here.open_data(), here.workload
             plain = {**self._config["config"], "seed": self._config["seed"]}
@@ -146,11 +160,12 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
                 partial(confirm or workload.start, *begun)
             )
             if isinstance(self._run, LongRun):
-                self._run.between_steps = partial(self._checkpoints.save_between, self._run)
+                self._run.between_steps = self._between_steps
             if confirm is not None:
                 self._confirming = cast(ConfirmingRun, self._run)
         return self._run
 
 
-def _failed(failure: Exception) -> dict[str, Any]:
-    return {"measurement": None, "failure": str(failure), "done": True}
+def _failed(failure: TrialFailed | InputError) -> dict[str, Any]:
+    kind = failure.kind if isinstance(failure, TrialFailed) else TrialFailed.kind
+    return {"measurement": None, "failure": str(failure), "kind": kind, "done": True}

@@ -26,7 +26,7 @@ from sweeps.store import Store, WriteQueue
 __all__ = ["open_data", "run_trials", "surroundings_of", "watched"]
 
 # The sections of a spec that a trial's process needs.
-_FOR_ACTORS: Final = ("workload", "data", "scoring", "objectives", "resources")
+_FOR_ACTORS: Final = ("workload", "data", "scoring", "objectives", "resources", "failures")
 
 # So long the end of a sweep waits for a store that takes nothing.
 _PATIENCE_SECONDS: Final = 60.0
@@ -91,7 +91,7 @@ def run_trials(
     Raises:
         InputError: It was stopped, by another process or for what would befall every run.
     """
-    endings = Endings()
+    endings = Endings(spec.failures)
     stopper = Stopper(spec.name, endings, lease.lost)
     checkpoints = home.checkpoints(spec.name)
 

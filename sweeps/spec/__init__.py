@@ -4,6 +4,7 @@ from sweeps.spec.baselines import Baseline, PlannedBaseline, planned_baselines
 from sweeps.spec.cache import Cache
 from sweeps.spec.controls import ControlRule, Opening
 from sweeps.spec.data import Data
+from sweeps.spec.failures import Failures, is_lost
 from sweeps.spec.forecast import Forecast
 from sweeps.spec.memory import MemoryDemand
 from sweeps.spec.parameters import Choices, Parameter, Range, Scalar, Suggest
@@ -31,6 +32,7 @@ __all__ = [
     "ConfirmingRun",
     "ControlRule",
     "Data",
+    "Failures",
     "Forecast",
     "KeptRun",
     "LongRun",
@@ -50,6 +52,7 @@ __all__ = [
     "Suggest",
     "SweepSpec",
     "Workload",
+    "is_lost",
     "load_spec",
     "load_workload",
     "planned_baselines",

@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticKnownError
 
 from objectives import InputError, Objective, get_objective, objective_pair
+from sweeps.spec.failures import Failures
 from sweeps.spec.parameters import Parameter
 from sweeps.spec.relative_paths import anchored, anchored_choices
 from sweeps.spec.resources import Budget, Resources, Seeds
@@ -62,6 +63,7 @@ class SweepSpec(StrictModel):
             again where they tell most about the front.
         budget: Number of trials.
         resources: What one trial holds.
+        failures: What becomes of runs that do not complete.
         sampler: Optuna's multi-objective TPE or NSGA-II, or random search.
         seed: Seed of the sampler.
 
@@ -81,6 +83,7 @@ class SweepSpec(StrictModel):
     seeds: Seeds = "auto"
     budget: Budget
     resources: Resources = Resources()
+    failures: Failures = Failures()
     sampler: Literal["tpe", "nsgaii", "random"] = "tpe"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # what numpy takes
 

@@ -13,7 +13,7 @@ import sweeps.execution.baselines
 from objectives import InputError
 from sweeps.execution import SweepCallback
 from sweeps.execution.baselines import score_baselines
-from sweeps.execution.opened_data import Surroundings, UnreadableDataError, check_metrics
+from sweeps.execution.opened_data import Surroundings, UnreadableData, check_metrics
 from sweeps.spec import Baseline, Data, SweepSpec
 from sweeps.spec.simulated import workload as simulated
 from sweeps.store import Store, WriteQueue
@@ -119,7 +119,7 @@ def test_a_process_opens_the_data_once_and_where_it_is_told(
     first, second = (Surroundings(config).open_data() for _ in range(2))
     assert first is second
     assert opened == [tmp_path]
-    with pytest.raises(UnreadableDataError, match="not those that the sweep began with"):
+    with pytest.raises(UnreadableData, match="not those that the sweep began with"):
         Surroundings(config | {"fingerprint": "g"}).open_data()
 
 

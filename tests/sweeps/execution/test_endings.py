@@ -1,6 +1,7 @@
 from typing import Any
 
 from sweeps.execution.endings import Ending, Endings
+from sweeps.spec import Failures
 from sweeps.store import TrialState
 from trainer import Measurement
 
@@ -11,43 +12,43 @@ AT_LAST = {"number": 8, "seed": 0, "last_epoch": 2}
 
 def result(epoch: int | None, failure: str | None = None) -> dict[str, Any]:
     measured = epoch and Measurement(epoch=epoch, seed=0, split="validation", metrics={"opis": 0.1})
-    return {"measurement": measured, "failure": failure, "done": False}
+    return {"measurement": measured, "failure": failure, "kind": "not_scored", "done": False}
 
 
 def test_a_run_is_complete_with_its_last_rung() -> None:
-    endings = Endings()
+    endings = Endings(Failures())
     assert endings.of_result(result(1), **AT_LAST) is None
     assert endings.of_result(result(2), **AT_LAST) == Ending(state=TrialState.COMPLETE)
 
 
 def test_what_cannot_be_scored_failed_by_its_own_doing() -> None:
-    found = Endings().of_result(result(None, "the loss is not finite"), **AT_LAST)
+    found = Endings(Failures()).of_result(result(None, "the loss is not finite"), **AT_LAST)
     assert found is not None
-    assert (found.state, found.kind) == (TrialState.FAILED, "not scored")
+    assert (found.state, found.kind) == (TrialState.FAILED, "not_scored")
     assert found.reason == "the loss is not finite"
 
 
 def test_what_raises_failed_and_keeps_its_stack() -> None:
-    found = Endings().of_error(RAISED, number=0, seed=0)
+    found = Endings(Failures()).of_error(RAISED, number=0, seed=0)
     assert (found.state, found.kind) == (TrialState.FAILED, "error")
     assert found.reason == "BrokenModel: no such thing: a layer"
     assert "in step" in (found.traceback or "")
 
 
 def test_a_run_whose_process_dies_is_lost_and_the_third_time_failed() -> None:
-    endings = Endings()
+    endings = Endings(Failures())
     found = []
     for _ in range(3):
         found.append(endings.of_error(DIED, number=0, seed=0))
         endings.of_result(result(1), **AT_LAST)  # of another run: no row
     assert [each.state.value for each in found] == ["LOST", "LOST", "FAILED"]
-    assert (found[2].reason or "").startswith("lost 3 times: the actor died: its worker process")
+    assert (found[2].reason or "").startswith("3 times: the actor died: its worker process")
     assert endings.trouble is None
     assert endings.of_error(DIED, number=0, seed=1).state is TrialState.LOST
 
 
 def test_five_losses_in_a_row_are_trouble() -> None:
-    endings = Endings()
+    endings = Endings(Failures())
     for number in range(4):
         endings.of_error(DIED, number=number, seed=0)
     endings.of_result(result(1), **AT_LAST)
@@ -60,21 +61,21 @@ def test_five_losses_in_a_row_are_trouble() -> None:
 
 
 def test_where_none_can_run_none_fails_for_it() -> None:
-    endings = Endings()
+    endings = Endings(Failures())
     found = [endings.of_error(DIED, number=number, seed=0) for number in (0, 0, 1, 1, 0)]
     assert endings.trouble
     assert {each.state for each in found} == {TrialState.LOST}
 
 
 def test_losses_for_different_reasons_are_no_row() -> None:
-    endings = Endings()
+    endings = Endings(Failures())
     for number in range(8):
         endings.of_error(f"dead because of {'sun' * (number % 2)}", number=number, seed=0)
     assert endings.trouble is None
 
 
 def test_reasons_that_differ_in_a_process_are_the_same() -> None:
-    endings = Endings()
+    endings = Endings(Failures())
     for number in range(5):
         died = (
             f"The actor is dead because node 10.0.0.{number}, pid {number}, ff00{number}aabb died"
@@ -84,7 +85,7 @@ def test_reasons_that_differ_in_a_process_are_the_same() -> None:
 
 
 def test_runs_that_are_lost_together_are_one_loss() -> None:
-    endings = Endings()
+    endings = Endings(Failures())
     for _ in range(4):
         for number in range(8):
             endings.begins(number, 0)
@@ -99,7 +100,7 @@ def unreadable(why: str) -> dict[str, Any]:
 
 
 def test_data_that_a_machine_cannot_read_are_its_own_doing() -> None:
-    endings = Endings()
+    endings = Endings(Failures())
     for number in range(5):
         found = endings.of_result(unreadable("no file"), number=number, seed=0, last_epoch=2)
         assert found is not None
@@ -108,7 +109,31 @@ def test_data_that_a_machine_cannot_read_are_its_own_doing() -> None:
 
 
 def test_what_fails_by_its_own_doing_is_no_loss() -> None:
-    endings = Endings()
+    endings = Endings(Failures())
     for number in range(9):
         endings.of_error(RAISED, number=number, seed=0)
     assert endings.trouble is None
+
+
+def test_what_is_to_be_run_again_is_said_by_the_policy() -> None:
+    policy = Failures.model_validate({"retries": {"error": 1, "lost": 0}, "losses_in_a_row": 2})
+    endings = Endings(policy)
+    states = [endings.of_error(RAISED, number=0, seed=0).state.value for _ in range(3)]
+    assert states == ["LOST", "FAILED", "FAILED"]
+    assert endings.of_error(DIED, number=1, seed=0).state is TrialState.FAILED
+    assert endings.trouble is None
+    assert endings.of_error(DIED, number=2, seed=0).state is TrialState.LOST
+    assert (endings.trouble or "").startswith("2 runs in a row were lost: ")
+
+
+def test_failures_of_different_kinds_are_counted_apart() -> None:
+    endings = Endings(Failures.model_validate({"retries": {"time_limit": 1, "error": 1}}))
+    slow = {**result(None, "has trained for more than 9 s"), "kind": "time_limit"}
+    first = endings.of_result(slow, **AT_LAST)
+    second = endings.of_error(RAISED, number=8, seed=0)
+    assert first is not None
+    assert [first.state, second.state] == [TrialState.LOST] * 2
+    third = endings.of_result(slow, **AT_LAST)
+    assert third is not None
+    assert (third.state, third.kind) == (TrialState.FAILED, "time_limit")
+    assert third.reason == "2 times: has trained for more than 9 s"

@@ -65,6 +65,11 @@ def test_what_a_trial_holds_may_change() -> None:
     assert (found.resources.cpu, found.resources.gpu) == (2, 0.5)
 
 
+def test_what_becomes_of_failures_may_change() -> None:
+    found = agreed(wanted(failures={"time_limit": 60}), record())
+    assert found.failures.time_limit == 60
+
+
 def test_what_a_probe_found_stays() -> None:
     asked = wanted()
     asked = asked.model_copy(

@@ -13,6 +13,7 @@ from sweeps.execution.lease import Lease
 from sweeps.execution.recorder import Recorder
 from sweeps.home import run_file
 from sweeps.search import Suggestion
+from sweeps.spec import Failures
 from sweeps.spec.simulated import workload
 from sweeps.store import Store, TrialState, WriteQueue
 from trainer import Measurement
@@ -48,7 +49,7 @@ class Driver:
             "birds",
             workload,
             search=self.study,
-            endings=Endings(),
+            endings=Endings(Failures()),
             writes=WriteQueue(),
             lease=self.lease,
             checkpoints=checkpoints,

@@ -25,6 +25,7 @@ SIMULATED = {
     "scoring": None,
     "fingerprint": "",
     "objectives": ["accuracy", "inconsistency"],
+    "failures": {"time_limit": None},
     "config": {"last_epoch": 2},
     "seed": 0,
 }
@@ -45,6 +46,7 @@ def begun(**changes: Any) -> TrialTrainable:
         "cache": "cache",
         "scoring": asdict(Calibration()),
         "resources": {"cpu": 1},
+        "failures": {"time_limit": None},
         "objectives": ["recall_at_1", "opis"],
     }
     trainable = object.__new__(TrialTrainable)
@@ -131,7 +133,8 @@ def test_what_no_record_can_hold_fails_the_trial_alone(
         config={"last_epoch": 5},
     )
     assert trainable.step()["failure"] is None
-    assert trainable.step() == {"measurement": None, "failure": reason, "done": True}
+    failed = {"measurement": None, "failure": reason, "kind": "not_scored", "done": True}
+    assert trainable.step() == failed
 
 
 def test_an_actor_loads_nothing_that_only_the_driver_needs() -> None:
@@ -237,6 +240,23 @@ def test_a_run_goes_on_within_an_epoch(tmp_path: Path, monkeypatch: pytest.Monke
     assert found.metrics["train_loss"] == expected.metrics["train_loss"]
     assert found.metrics["opis"] == expected.metrics["opis"]
     assert steps_again
+
+
+@pytest.mark.parametrize(
+    "limited",
+    [
+        {},  # looked at between the steps of the first epoch
+        SIMULATED | {"config": {"last_epoch": 9, "wait": 0.01}},  # and between two rungs
+    ],
+)
+def test_a_run_that_takes_too_long_failed(limited: dict[str, Any]) -> None:
+    trainable = begun(**limited | {"failures": {"time_limit": 0.005}})
+    results = [trainable.step()]
+    while not results[-1]["done"]:
+        results.append(trainable.step())
+    assert results[-1]["failure"] == "has trained for more than 0.005 s"
+    assert results[-1]["kind"] == "time_limit"
+    assert len(results) == (2 if limited else 1)
 
 
 def test_without_its_checkpoint_a_run_measures_nothing_twice() -> None:

@@ -23,4 +23,4 @@ def test_failures(command: Command, tiny: TinySweep) -> None:
     shown = command(*words).out.splitlines()
     assert len(shown) == len(found) >= 1
     assert " seed 0 attempt 0 on " in shown[0]
-    assert shown[0].endswith(": FAILED (not scored): the training loss is not finite at epoch 1")
+    assert shown[0].endswith(": FAILED (not_scored): the training loss is not finite at epoch 1")
