@@ -73,6 +73,11 @@ class Home:
         """Folder of a sweep's front and plots."""
         return self.path.absolute() / "fronts" / name
 
+    def folders(self, name: str) -> tuple[Path, ...]:
+        """Folders that are a sweep's own, there or not; none of a name that leads elsewhere."""
+        own = (self.sweep(name), self.kept(name), self.checkpoints(name), self.ray / name)
+        return tuple(folder for folder in own if folder.name == name != "..")
+
 
 def run_file(folder: Path, *, number: int, seed: int) -> Path:
     """Return the file of a trial's run in a folder of weights, or of checkpoints."""

@@ -7,6 +7,7 @@ that all share. Its sweep is the one that the README's example runs, on a real l
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -72,6 +73,8 @@ space: {trade: {low: 0, high: 1}}
 trial: {last_epoch: 1}
 budget: {trials: 1, reports: 0}
 """
+# Commands that change the sweep that all share: they are run on a copy of the folder.
+CHANGING: Final = ("archive", "rename", "delete")
 PLACEHOLDERS: Final = {"NAME": "small", "SPEC.yaml": "simulated.yaml"}
 
 
@@ -231,7 +234,9 @@ def test_the_backbone_of_the_spec_reference_builds() -> None:
 
 
 @pytest.mark.parametrize("passage", [each for each in RUN if words(each)[1] != "ui"], ids=str)
-def test_the_command_runs(passage: Passage, folder: Path) -> None:
+def test_the_command_runs(passage: Passage, folder: Path, tmp_path: Path) -> None:
+    if words(passage)[1] in CHANGING:
+        folder = shutil.copytree(folder, tmp_path / "copy")
     with inside(folder), pytest.raises(SystemExit) as ended:
         main(words(passage)[1:])
     assert ended.value.code in (0, None)

@@ -15,10 +15,13 @@ from typer.core import TyperGroup
 
 from objectives import InputError
 from sweeps.cli.commands import (
+    archive,
     confirm,
+    delete,
     export,
     front,
     list_sweeps,
+    rename,
     replay,
     resume,
     run,
@@ -65,6 +68,9 @@ app.command()(export)
 app.command()(score)
 app.command()(ui)
 app.command()(replay)
+app.command()(archive)
+app.command()(rename)
+app.command()(delete)
 
 
 def _show_version(wanted: bool) -> None:

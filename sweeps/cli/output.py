@@ -17,7 +17,7 @@ from sweeps.results import (
 if TYPE_CHECKING:
     from sweeps.execution import ConfirmedSweep, FinishedSweep  # import Ray
 
-__all__ = ["show_confirmed", "show_finished", "show_front"]
+__all__ = ["show_confirmed", "show_finished", "show_front", "show_mirror_error"]
 
 
 def show_front(ranked: RankedTrials, *, every_trial: bool = False) -> None:
@@ -66,7 +66,7 @@ def show_confirmed(confirmed: "ConfirmedSweep") -> None:
     for number in confirmed.numbers:
         if number in ranked.confirmed:
             print_line(verdict_on(ranked, number))
-    _show_mirror_error(confirmed.ranked, confirmed.mirror_error)
+    show_mirror_error(confirmed.ranked.sweep, confirmed.mirror_error)
 
 
 def show_finished(finished: "FinishedSweep") -> None:
@@ -74,12 +74,12 @@ def show_finished(finished: "FinishedSweep") -> None:
     show_front(finished.ranked)
     for file in finished.files:
         print_line(f"{file.suffix[1:]:>5}  {shown(file)}")
-    _show_mirror_error(finished.ranked, finished.mirror_error)
+    show_mirror_error(finished.ranked.sweep, finished.mirror_error)
 
 
-def _show_mirror_error(ranked: "RankedTrials", error: str | None) -> None:
+def show_mirror_error(sweep: str, error: str | None) -> None:
+    """Say why MLflow is not level with the store, if it is not."""
     if error:
         ERR.print(
-            f"MLflow is not level with the store: {error}; "
-            f"`sweeps replay {ranked.sweep}` brings it level"
+            f"MLflow is not level with the store: {error}; `sweeps replay {sweep}` brings it level"
         )

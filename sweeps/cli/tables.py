@@ -235,7 +235,7 @@ def sweeps_table(rows: Sequence[tuple[SweepRecord, Mapping[str, int]]]) -> Table
         states = ", ".join(f"{count} {state.lower()}" for state, count in counts.items())
         table.add_row(
             sweep.name,
-            sweep.state.value,
+            sweep.state.value + (" (archived)" if sweep.archived_at else ""),
             f"{sweep.created_at:%Y-%m-%d %H:%M}",
             escape(str(source)),
             ", ".join(sweep.spec["objectives"]),

@@ -1,12 +1,14 @@
 """Mirrors of sweeps in MLflow, where a home or a server keeps them."""
 
+from collections.abc import Callable
+
 from objectives import InputError
 from sweeps.execution.places import Places
 from sweeps.home import Home
 from sweeps.store import Store, redacted
 from sweeps.tracking import MlflowMirror, is_server
 
-__all__ = ["mirror_of", "replay_sweep"]
+__all__ = ["mirror_failure", "mirror_of", "replay_sweep"]
 
 
 def mirror_of(store: Store, sweep: str, *, tracking_uri: str, home: Home) -> MlflowMirror:
@@ -14,6 +16,20 @@ def mirror_of(store: Store, sweep: str, *, tracking_uri: str, home: Home) -> Mlf
     # A server knows where its artifacts go; a database alone does not.
     root = None if is_server(tracking_uri) else home.artifacts
     return MlflowMirror(store, sweep, tracking_uri=tracking_uri, artifact_root=root)
+
+
+def mirror_failure(action: Callable[[], None]) -> str | None:
+    """Have something done in MLflow; return why it failed, None if it did not."""
+    try:
+        action()
+    except Exception as error:
+        return _said(error)
+    return None
+
+
+def _said(error: Exception) -> str:
+    """Return what MLflow, its database or the network says, in a line, without passwords."""
+    return redacted(str(error)).strip().partition("\n")[0] or type(error).__name__
 
 
 def replay_sweep(
@@ -43,8 +59,8 @@ def replay_sweep(
         store.sweep(name)
         try:
             mirror_of(store, name, tracking_uri=places.tracking_uri, home=places.root).replay()
-        except Exception as error:  # MLflow's own, its database's, the network's
-            said = redacted(str(error)).strip().partition("\n")[0]
+        except Exception as error:
             raise InputError(
-                f"MLflow cannot be brought level with the store: {said}", field="tracking_uri"
+                f"MLflow cannot be brought level with the store: {_said(error)}",
+                field="tracking_uri",
             ) from error

@@ -11,7 +11,7 @@ from sweeps.spec.parameters import Choices, Parameter, Range, Scalar, Suggest
 from sweeps.spec.resources import Budget, Resources, Seeds
 from sweeps.spec.space import SearchSpace
 from sweeps.spec.space_rules import SpaceRules
-from sweeps.spec.spec import SweepSpec, load_spec, rename
+from sweeps.spec.spec import SweepSpec, load_spec, rename, usable_name
 from sweeps.spec.workload import (
     ConfirmingRun,
     KeptRun,
@@ -57,5 +57,6 @@ __all__ = [
     "load_workload",
     "planned_baselines",
     "rename",
+    "usable_name",
     "workload_of",
 ]

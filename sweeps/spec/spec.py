@@ -25,7 +25,7 @@ from sweeps.spec.workload import Workload
 from sweeps.spec.workload_names import METRIC_LEARNING, load_workload
 from trainer import StrictModel, load_model
 
-__all__ = ["SweepSpec", "load_spec", "rename"]
+__all__ = ["SweepSpec", "load_spec", "rename", "usable_name"]
 
 
 # Stand for what a spec leaves to its workload.
@@ -33,13 +33,18 @@ _ABSENT: Final = object()
 _DEFAULT_PAIR: Final = ("", "")
 
 
-def _usable_name(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value):
-        raise ValueError(
-            f"{value!r} must begin with a letter or digit, and be up to 64 letters, digits, "
+def usable_name(name: str) -> str:
+    """Return what a sweep may be called as it is.
+
+    Raises:
+        InputError: It is too long, or has other characters than a name may have.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise InputError(
+            f"{name!r} must begin with a letter or digit, and be up to 64 letters, digits, "
             "dots, underscores and hyphens"
         )
-    return value
+    return name
 
 
 class SweepSpec(StrictModel):
@@ -71,7 +76,7 @@ class SweepSpec(StrictModel):
         pydantic.ValidationError: A key is unknown, or a value does not fit.
     """
 
-    name: Annotated[str, AfterValidator(_usable_name)]
+    name: Annotated[str, AfterValidator(usable_name)]
     workload: str = METRIC_LEARNING
     data: Annotated[Any, Field(validate_default=True)] = _ABSENT
     objectives: Annotated[tuple[str, str], Field(validate_default=True)] = _DEFAULT_PAIR
@@ -214,6 +219,6 @@ def rename(spec: SweepSpec, name: str) -> SweepSpec:
         InputError: The name has other characters than a name may have.
     """
     try:
-        return spec.model_copy(update={"name": _usable_name(name)})
-    except ValueError as error:
+        return spec.model_copy(update={"name": usable_name(name)})
+    except InputError as error:
         raise InputError(f"name: {error}", field="name") from None

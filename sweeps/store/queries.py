@@ -61,6 +61,7 @@ def sweep_record(row: Row[Any]) -> SweepRecord:
         recorded_objectives=_objectives(row.objectives),
         driver=row.driver,
         seen_at=row.seen_at,
+        archived_at=row.archived_at,
     )
 
 

@@ -74,6 +74,7 @@ class SweepRecord:
         recorded_objectives: Its two objectives; None in a sweep of the first schema.
         driver: The process that carries it out; None where none does.
         seen_at: When that last said so, UTC.
+        archived_at: When it was archived, UTC; None where it is not.
     """
 
     name: str
@@ -85,6 +86,7 @@ class SweepRecord:
     recorded_objectives: tuple[Objective, Objective] | None = None
     driver: str | None = None
     seen_at: datetime | None = None
+    archived_at: datetime | None = None
 
     @property
     def objectives(self) -> tuple[Objective, Objective]:

@@ -36,7 +36,7 @@ __all__ = [
 
 NAME_LENGTH: Final = 200
 # The newest migration; a database that is there already needs no Alembic, which is slow to import.
-REVISION: Final = "0005"
+REVISION: Final = "0006"
 # MLflow and Optuna both have an alembic_version, and Optuna has a table called trials: under names
 # of our own all three can share one database.
 VERSION_TABLE: Final = "sweep_schema_version"
@@ -80,6 +80,8 @@ sweeps: Final = Table(
     # The process that carries it out, NULL where none does, and when it last said so.
     Column("driver", Text, nullable=True),
     Column("seen_at", UtcDateTime, nullable=True),
+    # NULL where it is listed among the others.
+    Column("archived_at", UtcDateTime, nullable=True),
     UniqueConstraint("name", name="uq_sweeps_name"),
 )
 

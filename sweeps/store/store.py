@@ -8,7 +8,17 @@ from threading import local
 from types import MappingProxyType
 from typing import Any, Final, Self
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    and_,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from objectives import InputError, Objective
@@ -63,7 +73,8 @@ class Store:
     its own.
 
     Every method that is given a sweep by name raises InputError where there is none of that name;
-    the message lists those there are.
+    the message lists those there are. But to have no driver is no error: a sweep may have been
+    taken over, and then renamed or deleted.
     """
 
     def __init__(self, engine: Engine, *, clock: Callable[[], datetime] = utc_now) -> None:
@@ -140,10 +151,7 @@ class Store:
             InputError: The name is taken or too long.
             ValueError: ``spec`` or ``provenance`` is not plain JSON data.
         """
-        if len(name) > schema.NAME_LENGTH:
-            raise InputError(
-                f"{name!r} has more than {schema.NAME_LENGTH} characters", field="name"
-            )
+        _check_length(name)
         row = {
             "name": name,
             "spec": plain_json(spec),
@@ -193,6 +201,42 @@ class Store:
             which = _SWEEPS.id == find_sweep(connection, name).id
             connection.execute(update(schema.sweeps).where(which).values(spec=plain_json(spec)))
 
+    def archive_sweep(self, name: str, *, undo: bool = False) -> None:
+        """Set when a sweep was archived, or with ``undo`` that it is not; again changes nothing."""
+        with self._writing() as connection:
+            which = _SWEEPS.id == find_sweep(connection, name).id
+            changed = _SWEEPS.archived_at.is_not(None) if undo else _SWEEPS.archived_at.is_(None)
+            changes = update(schema.sweeps).values(archived_at=None if undo else self._clock())
+            connection.execute(changes.where(which, changed))
+
+    def rename_sweep(self, name: str, new_name: str) -> None:
+        """Give a sweep another name, which its spec has too.
+
+        Raises:
+            InputError: The new name is taken or too long.
+        """
+        _check_length(new_name)
+        with self._writing() as connection:
+            row = find_sweep(connection, name)
+            values = {"name": new_name, "spec": {**row.spec, "name": new_name}}
+            changes = update(schema.sweeps).where(_SWEEPS.id == row.id).values(values)
+            try:
+                with connection.begin_nested():
+                    connection.execute(changes)
+            except IntegrityError:
+                raise InputError(
+                    f"a sweep called {new_name!r} exists already: choose another name",
+                    field=("new_name",),
+                ) from None
+
+    def delete_sweep(self, name: str) -> None:
+        """Delete a sweep with all that it has."""
+        with self._writing() as connection:
+            sweep_id = find_sweep(connection, name).id
+            for table in reversed(schema.metadata.sorted_tables):  # whoever refers to others first
+                owner = table.c.id if table is schema.sweeps else table.c.sweep_id
+                connection.execute(delete(table).where(owner == sweep_id))
+
     def take_sweep(self, name: str, driver: str, *, instead_of: SweepRecord) -> bool:
         """Make a process the driver of a sweep; return whether it is.
 
@@ -219,9 +263,8 @@ class Store:
     def _set_driver(
         self, name: str, before: tuple[ColumnElement[bool], ...], **values: object
     ) -> bool:
+        changes = update(schema.sweeps).where(_SWEEPS.name == name, *before).values(values)
         with self._writing() as connection:
-            which = _SWEEPS.id == find_sweep(connection, name).id
-            changes = update(schema.sweeps).where(which, *before).values(values)
             return connection.execute(changes).rowcount == 1
 
     def _set_sweep_state(
@@ -560,6 +603,11 @@ def check_name(url: str, name: str) -> None:
         for sweep in store.sweeps():
             if sweep.name == name:
                 raise _taken(name, sweep.state)
+
+
+def _check_length(name: str) -> None:
+    if len(name) > schema.NAME_LENGTH:
+        raise InputError(f"{name!r} has more than {schema.NAME_LENGTH} characters", field="name")
 
 
 def _taken(name: str, state: SweepState = SweepState.COMPLETE) -> InputError:

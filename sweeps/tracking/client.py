@@ -11,7 +11,7 @@ from typing import Any, Final
 from objectives import InputError
 from sweeps.store import redacted
 
-__all__ = ["check_tracking_uri", "is_server", "open_client", "quiet_mlflow"]
+__all__ = ["check_tracking_uri", "is_server", "missing_file", "open_client", "quiet_mlflow"]
 
 # Set before mlflow is imported, unless the user has set them. No telemetry, no chatter on the
 # terminal, and no long retries: the mirror comes back by itself.
@@ -59,10 +59,16 @@ def open_client(tracking_uri: str) -> Any:
     quiet_mlflow()
     from mlflow import MlflowClient
 
-    scheme, separator, path = tracking_uri.partition(":///")
-    if separator and scheme == "sqlite" and not Path(path).exists():
-        _make_database(Path(path))
+    if (file := missing_file(tracking_uri)) is not None:
+        _make_database(file)
     return MlflowClient(tracking_uri=tracking_uri)
+
+
+def missing_file(tracking_uri: str) -> Path | None:
+    """Return the file of a SQLite database that is not there yet; None of any other back end."""
+    scheme, separator, path = tracking_uri.partition(":///")
+    absent = separator and scheme == "sqlite" and not Path(path).exists()
+    return Path(path) if absent else None
 
 
 def _make_database(path: Path) -> None:

@@ -33,7 +33,7 @@ from sweeps.store import (
     TrialRecord,
     TrialState,
 )
-from sweeps.tracking.client import open_client
+from sweeps.tracking.client import missing_file, open_client
 from sweeps.tracking.logged_values import (
     baseline_metrics,
     baseline_tags,
@@ -93,7 +93,8 @@ class MlflowMirror:
     """Brings MLflow level with the store; may be repeated, and resumed after a crash.
 
     The sweep is a parent run, tagged ``sweeps.key = 'NAME'``, and each trial is a run nested in
-    it, tagged ``sweeps.key = 'NAME/NUMBER'``. A trial's metrics have its epochs as steps; on the
+    it, tagged ``sweeps.key = 'NAME/NUMBER'``. A sweep may be renamed, so its runs are found by when
+    it was created; their names and keys follow. A trial's metrics have its epochs as steps; on the
     parent are the hypervolume, with the number of finished trials as its step, and the baselines'.
 
     Args:
@@ -171,6 +172,34 @@ class MlflowMirror:
         if sweep.state is not SweepState.RUNNING:
             _end(runs.client, runs.parent, _SWEEP_STATUS[sweep.state], sweep.finished_at)
 
+    def rename(self) -> None:
+        """Do as `finish`, for a sweep that has another name by now, where MLflow is there at all.
+
+        Raises:
+            mlflow.exceptions.MlflowException: MLflow cannot be reached, or refuses.
+        """
+        if missing_file(self._tracking_uri) is None:
+            self.finish()
+
+    def delete(self) -> None:
+        """Delete the runs of the sweep as MLflow does, which hides them until ``mlflow gc``.
+
+        Raises:
+            mlflow.exceptions.MlflowException: MLflow cannot be reached, or refuses.
+        """
+        self._runs = None
+        if missing_file(self._tracking_uri) is not None:
+            return
+        client = open_client(self._tracking_uri)
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:
+            return
+        place = (client, str(experiment.experiment_id))
+        for parent in [*_search(*place, _born(self._store.sweep(self._sweep)))]:
+            # The parent last: by it the others are found, should this not come to its end.
+            for run in [*_search(*place, _nested_in(parent.info.run_id)), parent]:
+                client.delete_run(run.info.run_id)
+
     def _push(self, outbox: Outbox) -> None:
         found = self._runs is not None
         self._runs = runs = self._runs or self._connect()
@@ -242,18 +271,21 @@ class MlflowMirror:
                 _log_batches(runs.client, runs.trials[trial.number], metrics=metrics)
 
     def _connect(self) -> _Runs:
-        """Find the sweep's runs by their tags, and make the parent where it is not there."""
+        """Find the sweep's runs by their tags, and make the parent where it is not there.
+
+        Those that have the name that the sweep had before get the new one.
+        """
         client = open_client(self._tracking_uri)
         sweep = self._store.sweep(self._sweep)
         experiment = self._experiment(client)
         runs = _Runs(
             client=client, experiment=experiment, parent=self._parent(client, experiment, sweep)
         )
-        nested = f"tags.`mlflow.parentRunId` = '{runs.parent}'"
-        for run in _search(client, experiment, nested):
+        for run in _search(client, experiment, _nested_in(runs.parent)):
             tags = run.data.tags
             number = int(tags["sweeps.key"].rpartition("/")[2])
             runs.trials[number] = run.info.run_id
+            _rename(client, run, key=f"{sweep.name}/{number}", name=_trial_name(sweep.name, number))
             if "front_rank" in tags:
                 runs.ranks[number] = tags["front_rank"]
         return runs
@@ -269,12 +301,12 @@ class MlflowMirror:
         return str(client.create_experiment(EXPERIMENT, artifact_location=location, tags=kind))
 
     def _parent(self, client: Any, experiment: str, sweep: SweepRecord) -> str:
-        # Two homes may hold sweeps of one name and share a server; they differ in their birth.
         key = {"sweeps.key": sweep.name, "sweeps.created_at": utc_text(sweep.created_at)}
-        found = _search(client, experiment, " AND ".join(f"tags.`{k}` = '{key[k]}'" for k in key))
+        found = _search(client, experiment, _born(sweep))
         run = next(found, None) or client.create_run(
             experiment, start_time=milliseconds(sweep.created_at), tags=key, run_name=sweep.name
         )
+        _rename(client, run, key=sweep.name, name=sweep.name)
         # A spec may have grown at a resume, but MLflow keeps a parameter's first value.
         params = {k: v for k, v in flat_texts(sweep.spec).items() if k not in run.data.params}
         tags = flat_texts(sweep.provenance, prefix="provenance.") | {"state": sweep.state.value}
@@ -291,9 +323,33 @@ class MlflowMirror:
                 "mlflow.parentRunId": runs.parent,
                 "sweeps.key": f"{self._sweep}/{trial.number}",
             },
-            run_name=f"{self._sweep}/{trial.number:04d}",
+            run_name=_trial_name(self._sweep, trial.number),
         )
         return str(run.info.run_id)
+
+
+def _born(sweep: SweepRecord) -> str:
+    """Return the condition that a sweep's parent run fulfils, and no other.
+
+    Two homes may hold sweeps of one name and share a server; they differ in their birth.
+    """
+    return f"tags.`sweeps.created_at` = '{utc_text(sweep.created_at)}'"
+
+
+def _nested_in(parent: str) -> str:
+    """Return the condition that the runs of the trials fulfil."""
+    return f"tags.`mlflow.parentRunId` = '{parent}'"
+
+
+def _trial_name(sweep: str, number: int) -> str:
+    return f"{sweep}/{number:04d}"
+
+
+def _rename(client: Any, run: Any, *, key: str, name: str) -> None:
+    """Give a run the key and name that it should have, where the sweep had another name before."""
+    if run.data.tags["sweeps.key"] != key:
+        client.update_run(run.info.run_id, name=name)
+        client.set_tag(run.info.run_id, "sweeps.key", key)
 
 
 def _search(client: Any, experiment: str, condition: str) -> Iterator[Any]:

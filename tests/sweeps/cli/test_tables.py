@@ -221,6 +221,8 @@ def test_sweeps_table() -> None:
     assert row(text, "demo")[1:5] == ["RUNNING", "2026-01-02", "03:04", "digits"]
     assert "3 complete, 1 failed" in text
     assert "/a/[/b]" in row(text, "b")
+    archived = replace(sweep("c"), archived_at=START)
+    assert row(shown(sweeps_table([(archived, {})])), "c")[1:3] == ["RUNNING", "(archived)"]
 
 
 def test_metrics_table() -> None:

@@ -23,7 +23,7 @@ from sweeps.store.schema import REVISION, VERSION_TABLE
 FILES = Path(__file__).parent / "files"
 
 
-@pytest.fixture(params=["0001", "0002", "0003", "0004"])
+@pytest.fixture(params=["0001", "0002", "0003", "0004", "0005"])
 def old(request: pytest.FixtureRequest) -> str:
     """Give the revision of a store of before."""
     return str(request.param)
@@ -122,7 +122,21 @@ def test_each_trial_has_its_one_run(store: Store) -> None:
         assert run.purpose is Purpose.SEARCH
 
 
-@pytest.mark.parametrize("old", ["0004"], indirect=True)
+@pytest.mark.parametrize("old", ["0005"], indirect=True)
+def test_attempts_are_what_they_were(store: Store) -> None:
+    sweep, [trial] = store.sweep("resumed"), store.trials("resumed")
+    assert (sweep.state, sweep.driver) == (SweepState.PAUSED, "elsewhere:12:a start/1")
+    assert sweep.archived_at is None
+    assert (trial.state, trial.drawn) == (TrialState.FAILED, {"margin_positive": 0.8})
+    attempts = [(each.state, each.kind, each.node) for each in store.attempts("resumed")]
+    assert attempts == [
+        (TrialState.LOST, "process died", "10.0.0.2"),
+        (TrialState.FAILED, "error", "10.0.0.3"),
+    ]
+    assert store.attempts("resumed")[1].traceback is not None
+
+
+@pytest.mark.parametrize("old", ["0004", "0005"], indirect=True)
 def test_replicates_are_what_they_were(store: Store) -> None:
     replicates = {(each.number, each.seed): each for each in store.replicates("replicated")}
     purposes = {key: each.purpose for key, each in replicates.items()}
@@ -176,6 +190,8 @@ def test_a_sweep_can_be_added(store: Store) -> None:
     pair = (get_objective("recall_at_1"), get_objective("map_at_r"))
     store.create_sweep("more", spec={}, provenance={}, objectives=pair)
     assert store.sweep("more").objectives == pair
+    store.archive_sweep("more")
+    assert [sweep.name for sweep in store.sweeps() if sweep.archived_at] == ["more"]
     store.record_baseline("more", 0, name="a", label="A", split="validation", metrics={"b": 1})
     assert [each.metrics for each in store.baselines("more")] == [{"b": 1.0}]
 

@@ -340,6 +340,78 @@ def test_a_sweep_of_the_same_name_in_another_home_has_a_run_of_its_own(
     assert len(place.runs("tags.`sweeps.key` = 'demo'")) == 2
 
 
+def test_runs_of_a_renamed_sweep_get_its_name_and_none_is_made_twice(place: Place) -> None:
+    half_way(place.store)
+    place.mirror().mirror()
+    before = {run.info.run_id: (run.data.params, run.data.metrics) for run in place.runs()}
+    place.store.rename_sweep("demo", "better")
+    # Part of the way, as in a crash: what still has the old name gets the new one later.
+    with breaking_at_call(2), pytest.raises(ConnectionError):
+        place.mirror("better").mirror()
+    assert len(place.runs("tags.`sweeps.key` LIKE 'demo%'")) in (2, 3)
+    add(place.store, 3, sweep="better")
+    place.mirror("better").replay()
+    names = {run.info.run_name: run.data.tags["sweeps.key"] for run in place.runs()}
+    assert names == {"better": "better"} | {f"better/{n:04d}": f"better/{n}" for n in range(4)}
+    assert before.keys() < {run.info.run_id for run in place.runs()}
+    for run in place.runs():
+        params, metrics = before.get(run.info.run_id, (run.data.params, {}))
+        assert params == run.data.params
+        assert metrics.items() <= run.data.metrics.items()
+    parent = place.run("better")
+    assert parent.data.params["name"] == "demo"  # which MLflow keeps
+    folder = place.root / EXPERIMENT / parent.info.run_id / "artifacts"
+    assert json.loads((folder / "front.json").read_text())["sweep"] == "better"
+
+
+def test_deleted_runs_are_those_of_the_sweep(place: Place) -> None:
+    half_way(place.store)
+    place.mirror().mirror()
+    place.store.create_sweep("other", spec=SPEC, provenance=PROVENANCE, objectives=PAIR)
+    add(place.store, 0, sweep="other")
+    place.mirror("other").mirror()
+    for _ in range(2):  # a second time is no news
+        place.mirror().delete()
+        assert {run.info.run_name for run in place.runs()} == {"other", "other/0000"}
+    [experiment] = place.client.search_experiments(filter_string=f"name = '{EXPERIMENT}'")
+    deleted = place.client.search_runs([experiment.experiment_id], run_view_type=2)
+    assert {run.info.run_name for run in deleted} == {"demo", *(f"demo/{n:04d}" for n in range(3))}
+
+
+def test_an_interrupted_deletion_can_be_repeated(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    half_way(place.store)
+    place.mirror().mirror()
+    delete_run, left = MlflowClient.delete_run, 2
+
+    def breaking(self: Any, run: str) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise ConnectionError("lost")
+        delete_run(self, run)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "delete_run", breaking)
+        with pytest.raises(ConnectionError):
+            place.mirror().delete()
+    assert len(place.runs()) == 3
+    place.mirror().delete()
+    assert place.runs() == []
+
+
+def test_where_mlflow_never_was_nothing_is_made(place: Place, tmp_path: Path) -> None:
+    place.mirror().delete()  # no experiment yet
+    uri = f"sqlite:///{tmp_path}/none/mlflow.db"
+    mirror = MlflowMirror(place.store, "demo", tracking_uri=uri, artifact_root=place.root)
+    mirror.delete()
+    mirror.rename()
+    assert not (tmp_path / "none").exists()
+
+
 def test_finish_puts_the_front_on_the_parent_and_ends_it(place: Place) -> None:
     half_way(place.store)
     the_rest(place.store)
