@@ -72,6 +72,9 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         except (TrialFailed, InputError) as failure:
             self._drop_checkpoint()
             return _failed(failure)
+        except Exception as error:
+            _redact(error)
+            raise
         done = measurement.epoch >= self._last_epoch
         return {"measurement": measurement, "failure": None, "done": done}
 
@@ -151,4 +154,14 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 
 
 def _failed(failure: Exception) -> dict[str, Any]:
+    _redact(failure)
     return {"measurement": None, "failure": str(failure), "done": True}
+
+
+def _redact(error: BaseException | None) -> None:
+    """Hide the passwords of URLs in what an error says, which Ray writes to files of its own."""
+    from sweeps.store import redacted  # imports SQLAlchemy
+
+    while error is not None:
+        error.args = tuple(redacted(e) if isinstance(e, str) else e for e in error.args)
+        error = error.__cause__ or error.__context__
