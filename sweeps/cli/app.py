@@ -30,10 +30,15 @@ from sweeps.cli.commands import (
     ui,
 )
 from sweeps.cli.input_errors import in_options
+from sweeps.cli.secret_options import hide_secret_options
 from sweeps.cli.terminal import ERR, print_line
 from trainer import TrialFailed  # noqa: F401  (so that the package is there: see `main`)
 
 __all__ = ["app", "main"]
+
+
+# Typer does not name it: all that Click says of arguments and options.
+_UsageError: Any = typer.BadParameter.__base__
 
 
 class _Commands(TyperGroup):
@@ -46,6 +51,11 @@ class _Commands(TyperGroup):
             command = self.commands[str(ctx.invoked_subcommand)]
             ERR.print("error:", in_options(error, command))
             ctx.exit(2)
+        except _UsageError as error:
+            from sweeps.store import redacted  # imports SQLAlchemy
+
+            error.message = redacted(error.message)  # a URL too many is repeated
+            raise
 
 
 app = typer.Typer(
@@ -101,6 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # `trainer` where the user stands comes before an editable installation of it.
     with suppress(FileNotFoundError):  # in a folder that is gone
         sys.path.append(str(Path.cwd()))
+    if arguments is None:
+        hide_secret_options(typer.main.get_command(app))
     try:
         app(arguments)
     except SystemExit as end:

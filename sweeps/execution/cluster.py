@@ -12,7 +12,9 @@ from typing import Final
 import ray
 
 from objectives import InputError
+from sweeps.execution.ray_token import use_token
 from sweeps.spec import Resources
+from sweeps.store import redacted
 
 __all__ = ["check_address", "ray_cluster"]
 
@@ -38,17 +40,24 @@ def check_address(address: str | None) -> None:
     Raises:
         InputError: As said, or it is one of Ray Client.
     """
-    if address and address.startswith("ray://"):
+    shown = redacted(address or "")
+    if address and "://" in address:
         raise InputError(
-            f"{address!r} is for Ray Client; give host:port of the cluster", field="address"
+            f"{shown!r} is for Ray Client; give host:port of the cluster", field="address"
         )
-    host, _, port = (address or "").rpartition(":")
-    if not port.isdigit():
+    if address is None or not _has_port(address):
         return
+    host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
-    except (OSError, OverflowError) as error:
-        raise InputError(f"nothing answers at {address!r} ({error})", field="address") from None
+    except (OSError, OverflowError, UnicodeError) as error:  # the last of a host that is no name
+        said = redacted(str(error))
+        raise InputError(f"nothing answers at {shown!r} ({said})", field="address") from None
+
+
+def _has_port(address: str) -> bool:
+    port = address.rpartition(":")[2]
+    return port.isascii() and port.isdigit()
 
 
 @contextmanager
@@ -56,19 +65,24 @@ def ray_cluster(address: str | None, resources: Resources) -> Iterator[None]:
     """Connect to the cluster at the address, or start a local Ray, until the block ends.
 
     Raises:
-        InputError: There is none, or this machine has not what a trial needs.
+        InputError: There is none, it does not let this process in, or this machine has not what a
+            trial needs.
     """
     os.environ.update(_OF_RAY)
+    if address and _has_port(address):
+        use_token(address)
     try:
         ray.init(
             address or "local", include_dashboard=False, log_to_driver=False, logging_level="ERROR"
         )
         # It lists the trials that failed; the store says why they did.
         logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
-    except (ConnectionError, RuntimeError, ValueError, SystemExit) as error:
+    except (OSError, RuntimeError, ValueError, SystemExit, ray.exceptions.RayError) as error:
+        said = redacted(str(error))
         if address:
-            raise InputError(f"no Ray at {address!r} ({error})", field="address") from error
-        raise InputError(f"no local Ray could be started ({error})") from error
+            shown = redacted(address)
+            raise InputError(f"no Ray at {shown!r} ({said})", field="address") from error
+        raise InputError(f"no local Ray could be started ({said})") from error
     try:
         if address in (None, "local"):
             _check_resources(resources)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sweeps.execution.last_words import last_words_in
 from sweeps.spec import Failures, is_lost
-from sweeps.store import TrialState
+from sweeps.store import TrialState, redacted
 
 __all__ = ["Ending", "Endings"]
 
@@ -17,7 +17,7 @@ _PARTICULARS: Final = re.compile(r"\b(0x)?[0-9a-f]{8,}\b|\d+")
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """Ending of a run.
+    """Ending of a run; no password of a URL is in what it says.
 
     Attributes:
         state: COMPLETE; FAILED, by its own doing; or LOST, by no doing of its own.
@@ -88,6 +88,7 @@ class Endings:
             number: The trial's.
             seed: Of the run.
         """
+        text = redacted(text)
         reason = last_words_in(text)
         if '\n  File "' in text:
             ending = self._failed("error", reason, number=number, seed=seed)

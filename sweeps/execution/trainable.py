@@ -74,6 +74,9 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         except (TrialFailed, InputError) as failure:
             self._drop_checkpoint()
             return _failed(failure)
+        except Exception as error:
+            _redact(error)
+            raise
         done = measurement.epoch >= self._last_epoch
         return {"measurement": measurement, "failure": None, "done": done}
 
@@ -167,5 +170,15 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 
 
 def _failed(failure: TrialFailed | InputError) -> dict[str, Any]:
+    _redact(failure)
     kind = failure.kind if isinstance(failure, TrialFailed) else TrialFailed.kind
     return {"measurement": None, "failure": str(failure), "kind": kind, "done": True}
+
+
+def _redact(error: BaseException | None) -> None:
+    """Hide the passwords of URLs in what an error says, which Ray writes to files of its own."""
+    from sweeps.store import redacted  # imports SQLAlchemy
+
+    while error is not None:
+        error.args = tuple(redacted(e) if isinstance(e, str) else e for e in error.args)
+        error = error.__cause__ or error.__context__

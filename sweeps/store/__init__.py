@@ -1,6 +1,6 @@
 """Store of sweeps, trials and measurements: the record that all else is made from."""
 
-from sweeps.store.database import MissingStoreError
+from sweeps.store.database import MissingStoreError, is_database_url
 from sweeps.store.faults import is_operational
 from sweeps.store.queue import WriteQueue
 from sweeps.store.records import (
@@ -33,6 +33,7 @@ __all__ = [
     "TrialState",
     "WriteQueue",
     "check_name",
+    "is_database_url",
     "is_operational",
     "open_store",
     "redacted",

@@ -1,7 +1,6 @@
 """Database of the store, opened from a URL, whatever may be wrong with the URL."""
 
 import os
-import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ from sweeps.store.journal import choose_journal
 from sweeps.store.redaction import redacted
 from sweeps.store.schema import REVISION, VERSION_TABLE
 
-__all__ = ["MissingStoreError", "open_database"]
+__all__ = ["MissingStoreError", "is_database_url", "open_database"]
 
 # Seconds (the last: milliseconds) to wait for SQLite's write lock, for a server, and for a server
 # that is gone without a word; the URL's own setting goes first.
@@ -45,10 +44,14 @@ def open_database(text: str, *, create: bool) -> Engine:
         MissingStoreError: Nothing is there, and ``create`` is False.
         InputError: It cannot be opened.
     """
-    url = _parse(text)
+    if not is_database_url(text):
+        raise InputError(
+            f"store: {redacted(text)!r} is not a database URL such as sqlite:///sweeps.db"
+        )
+    url = make_url(text)
     if url.get_backend_name() == "sqlite":
         _prepare_file(url, create=create)
-    shown = redacted(url.set(query={}).render_as_string(hide_password=True))
+    shown = redacted(text).partition("?")[0]
     try:
         engine = _connect(url)
         try:
@@ -62,6 +65,15 @@ def open_database(text: str, *, create: bool) -> Engine:
         engine.dispose()
         raise MissingStoreError(f"no sweeps yet: {shown} has no tables")
     return engine
+
+
+def is_database_url(text: str) -> bool:
+    """Whether SQLAlchemy can read it as a URL."""
+    try:
+        make_url(text)
+    except (ArgumentError, ValueError):
+        return False
+    return True
 
 
 def _is_newest(engine: Engine) -> bool:
@@ -84,17 +96,6 @@ def _migrate(engine: Engine, shown: str, *, create: bool) -> bool:
         raise InputError(
             f"store: {shown} is from another version of sweeps than this one: {error}"
         ) from error
-
-
-def _parse(text: str) -> URL:
-    try:
-        return make_url(text)
-    except (ArgumentError, ValueError):
-        # What cannot be parsed may still hold a password, before its last @.
-        shown = re.sub(r"^.*@", "***@", text, flags=re.DOTALL)
-        raise InputError(
-            f"store: {shown!r} is not a database URL such as sqlite:///sweeps.db"
-        ) from None
 
 
 def _prepare_file(url: URL, *, create: bool) -> None:

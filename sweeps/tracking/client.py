@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from objectives import InputError
-from sweeps.store import redacted
+from sweeps.store import is_database_url, redacted
 
 __all__ = ["check_tracking_uri", "is_server", "missing_file", "open_client", "quiet_mlflow"]
 
@@ -42,16 +43,23 @@ def check_tracking_uri(tracking_uri: str) -> None:
     """Refuse what can never be reached; a server may yet come up while a sweep runs.
 
     Raises:
-        InputError: MLflow keeps runs in no back end of that kind.
+        InputError: MLflow keeps runs in no back end of that kind, or it is no URL.
     """
+    shown = f"tracking_uri (MLFLOW_TRACKING_URI): {redacted(tracking_uri)!r}"
     scheme = tracking_uri.partition("://")[0].partition("+")[0]
     if scheme not in _BACK_ENDS:
         known = ", ".join(f"{name}://" for name in _BACK_ENDS)
-        shown = redacted(tracking_uri)
-        raise InputError(
-            f"tracking_uri (MLFLOW_TRACKING_URI): {shown!r} must begin with one of {known}",
-            field=["tracking_uri"],
-        )
+        raise InputError(f"{shown} must begin with one of {known}", field=["tracking_uri"])
+    # Libraries that cannot read one say what of it, which may be of the password.
+    if not (_is_url if is_server(tracking_uri) else is_database_url)(tracking_uri):
+        raise InputError(f"{shown} is not a URL such as http://host:5000", field=["tracking_uri"])
+
+
+def _is_url(text: str) -> bool:
+    try:
+        return urlsplit(text).port != 0
+    except ValueError:
+        return False
 
 
 def open_client(tracking_uri: str) -> Any:
@@ -67,8 +75,8 @@ def open_client(tracking_uri: str) -> Any:
 def missing_file(tracking_uri: str) -> Path | None:
     """Return the file of a SQLite database that is not there yet; None of any other back end."""
     scheme, separator, path = tracking_uri.partition(":///")
-    absent = separator and scheme == "sqlite" and not Path(path).exists()
-    return Path(path) if absent else None
+    file = Path(path.partition("?")[0])
+    return file if separator and scheme == "sqlite" and not file.exists() else None
 
 
 def _make_database(path: Path) -> None:

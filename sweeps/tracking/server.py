@@ -46,8 +46,16 @@ def ui_environment(tracking_uri: str) -> dict[str, str]:
 
 
 def runs_page(tracking_uri: str, host: str, port: int) -> str:
-    """Return the address of the page that lists the sweeps."""
-    experiment = open_client(tracking_uri).get_experiment_by_name(EXPERIMENT)
+    """Return the address of the page that lists the sweeps.
+
+    Raises:
+        InputError: The database cannot be opened.
+    """
+    try:
+        experiment = open_client(tracking_uri).get_experiment_by_name(EXPERIMENT)
+    except Exception as error:  # MLflow's own, SQLAlchemy's, the driver's
+        said = redacted(str(error)).strip().partition("\n")[0]
+        raise InputError(f"MLflow cannot be opened: {said}", field="tracking_uri") from error
     if experiment is None:
         return f"http://{host}:{port}/"
     # Without the type the UI opens on its pages for language models.

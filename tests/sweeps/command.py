@@ -2,10 +2,12 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from types import MappingProxyType
 from unittest.mock import patch
 
 from sweeps.cli import main
@@ -47,12 +49,14 @@ class Command:
 
     tiny = TINY
 
-    def __call__(self, *arguments: object) -> Ran:
+    def __call__(
+        self, *arguments: object, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> Ran:
         out, err = StringIO(), StringIO()
         clean = {key: value for key, value in os.environ.items() if key not in SETTINGS}
         with (
             patch.object(sys, "argv", ["sweeps", *map(str, arguments)]),
-            patch.dict(os.environ, clean | ENVIRONMENT, clear=True),
+            patch.dict(os.environ, clean | ENVIRONMENT | dict(environment), clear=True),
             redirect_stdout(out),
             redirect_stderr(err),
         ):
