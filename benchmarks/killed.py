@@ -1,7 +1,8 @@
 """Sweeps whose driver is killed, and resumed, beside one that never was.
 
-``python -m benchmarks.killed [--kills N] [--json FILE]`` carries out a simulated sweep once, then
-again and again with ``kill -9`` of its driver at random instants and ``sweeps run --resume`` after
+``python -m benchmarks.killed [--kills N] [--grace SECONDS] [--json FILE]`` carries out a simulated
+sweep once, then again and again with ``kill -9`` of its driver at random instants (so many seconds
+after SIGTERM, which is how a cluster stops a job) and ``sweeps run --resume`` after
 each, until so many kills were made, and counts what differs: trials, runs and measurements in the
 store against the uninterrupted sweep's, which one run at a time makes a matter of the seed alone;
 runs that are left RUNNING or were run to their end twice; and trials that MLflow has not once.
@@ -83,30 +84,37 @@ class Sweeps:
         self._seconds = time.monotonic() - started
         self._whole = _content(folder / "whole")
 
-    def with_kills(self, most: int, *, number: int = 0) -> tuple[int, Damage]:
+    def with_kills(
+        self, most: int, *, number: int = 0, grace: float | None = None
+    ) -> tuple[int, Damage]:
         """Carry a sweep out, its driver killed so often at most; return how often, and the damage.
 
         Args:
             most: Kills.
             number: Of the sweep.
+            grace: Seconds that each has from SIGTERM on; None: it hears of nothing.
         """
         home, kills = self._folder / f"killed_{number}", 0
         while kills < most:
-            if not self._killed(home, self._random.uniform(0, self._seconds)):
+            if not self._killed(home, self._random.uniform(0, self._seconds), grace):
                 break
             kills += 1
         self._run(home)
         return kills, self._damage(home)
 
-    def _killed(self, home: Path, seconds: float) -> bool:
-        """Start, or go on with, a sweep; return whether it was killed before its end."""
+    def _killed(self, home: Path, seconds: float, grace: float | None) -> bool:
+        """Start, or go on with, a sweep; return whether it was ended before its end."""
         process = self._start(home)
         try:
             process.wait(seconds)
             return False
         except subprocess.TimeoutExpired:
+            if grace is not None:
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(grace)
             process.kill()
-            return process.wait() == -signal.SIGKILL
+            return process.wait() != 0
         finally:
             with suppress(ProcessLookupError):  # what Ray started, and has not noticed yet
                 os.killpg(process.pid, signal.SIGKILL)
@@ -175,17 +183,24 @@ def main() -> None:
     """Print what the kills did."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--grace", type=float, default=None, help="seconds after SIGTERM")
     parser.add_argument("--json", type=Path, default=None, help="also write the figures here")
     given = parser.parse_args()
     kills, number, damage = 0, 0, Damage()
     with tempfile.TemporaryDirectory() as folder:
         sweeps = Sweeps(Path(folder))
         while kills < given.kills:
-            made, done = sweeps.with_kills(min(10, given.kills - kills), number=number)
+            most = min(10, given.kills - kills)
+            made, done = sweeps.with_kills(most, number=number, grace=given.grace)
             kills, number, damage = kills + made, number + 1, damage + done
             print(f"{kills} kills: {damage}", flush=True)
     if given.json is not None:
-        document = {"kills": kills, "sweeps": number, "damage": asdict(damage)}
+        document = {
+            "kills": kills,
+            "grace": given.grace,
+            "sweeps": number,
+            "damage": asdict(damage),
+        }
         write_figures(given.json, "Drivers killed and resumed", document)
 
 

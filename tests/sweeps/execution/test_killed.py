@@ -1,4 +1,4 @@
-"""A driver that is killed at any instant costs nothing that had ended."""
+"""A driver that is killed, or told to end, at any instant costs nothing that had ended."""
 
 from pathlib import Path
 
@@ -13,10 +13,26 @@ pytestmark = [
 ]
 
 
-def test_kills_cost_nothing(tmp_path: Path) -> None:
-    sweeps = Sweeps(tmp_path, seed=4)
-    kills, damage = sweeps.with_kills(5)
-    log = (tmp_path / "log.txt").read_text()
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("killed")
+
+
+@pytest.fixture(scope="module")
+def sweeps(folder: Path) -> Sweeps:
+    return Sweeps(folder, seed=4)
+
+
+@pytest.mark.parametrize(
+    ("number", "kills", "grace"),
+    [(0, 5, None), (1, 2, 3.0)],  # without notice, and as a cluster stops a job
+    ids=["kill", "terminate"],
+)
+def test_what_ends_a_driver_costs_nothing(
+    sweeps: Sweeps, folder: Path, number: int, kills: int, grace: float | None
+) -> None:
+    made, damage = sweeps.with_kills(kills, number=number, grace=grace)
+    log = (folder / "log.txt").read_text()
     assert damage == Damage(), log
-    assert kills >= 3, log
+    assert made >= kills // 2, log
     assert "Traceback" not in log
