@@ -4,9 +4,11 @@ import json
 import math
 import os
 import sys
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
 from threading import Barrier
 
@@ -23,6 +25,7 @@ from benchmarks import (
     front,
     gpu,
     listing,
+    mlflow_faults,
     noise_floor,
     retrained,
     scoring,
@@ -352,3 +355,12 @@ def test_a_claim_is_held_against_fresh_seeds(
         searched=0.0,
     )
     assert (claim.holds, claim.agrees) == (holds, agrees)
+
+
+def test_a_server_at_fault_answers_late_and_with_an_error() -> None:
+    with mlflow_faults.server(0.05) as url:
+        started = time.monotonic()
+        connection = HTTPConnection(url.removeprefix("http://"))
+        connection.request("GET", "/api")
+        assert connection.getresponse().status == 500
+        assert time.monotonic() - started >= 0.05
