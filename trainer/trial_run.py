@@ -41,9 +41,6 @@ class TrialRun:
         device: The device to train on.
         calibration: The range of distances over which consistency is judged.
         scored: The split that `advance` measures.
-
-    Attributes:
-        between_steps: As `TrainingRun`'s.
     """
 
     def __init__(
@@ -62,7 +59,7 @@ class TrialRun:
         self._scored: Split = scored
         self._peak = PeakMemory(device)
         self._run: TrainingRun | None = None
-        self.between_steps: Callable[[], None] = lambda: None
+        self._between_steps: Callable[[], None] = lambda: None
         self._measured = 0
         self._widened = False
 
@@ -80,6 +77,17 @@ class TrialRun:
             found = self._attempt()
         self._measured = found.epoch
         return replace(found, metrics={**found.metrics, **self._costs()})
+
+    @property
+    def between_steps(self) -> Callable[[], None]:
+        """As `TrainingRun`'s."""
+        return self._between_steps
+
+    @between_steps.setter
+    def between_steps(self, call: Callable[[], None]) -> None:
+        self._between_steps = call
+        if self._run is not None:
+            self._run.between_steps = call
 
     @property
     def embedder(self) -> Embedder:
@@ -109,7 +117,7 @@ class TrialRun:
                 calibration=self._calibration,
                 scored=self._scored,
             )
-            self._run.between_steps = lambda: self.between_steps()
+            self._run.between_steps = self._between_steps
         return self._run
 
     def _attempt(self) -> Measurement | None:

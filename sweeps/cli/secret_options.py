@@ -42,18 +42,17 @@ def without_secrets(arguments: Sequence[str], group: Any) -> tuple[list[str], di
         for each in (command.params if command else ())
         if isinstance(each, TyperOption) and each.envvar
     }
-    kept: list[str] = []
-    secrets: dict[str, str] = {}
+    given: list[tuple[str, str, list[str]]] = []
     words = iter(arguments)
     for word in words:
         option, equals, value = word.partition("=")
-        given = [word] if equals or option not in variables else [word, *islice(words, 1)]
-        value = value if equals else given[-1]
-        if option in variables and _is_secret(value):
-            secrets[variables[option]] = value
-        else:
-            kept += given
-    return kept, secrets
+        own = [word] if equals or option not in variables else [word, *islice(words, 1)]
+        given.append((option, value if equals else own[-1], own))
+    # Of an option that is given twice the last one counts, as it would have.
+    last = {option: value for option, value, _ in given if option in variables}
+    secrets = {option: value for option, value in last.items() if _is_secret(value)}
+    kept = [word for option, _, own in given if option not in secrets for word in own]
+    return kept, {variables[option]: value for option, value in secrets.items()}
 
 
 def _is_secret(value: str) -> bool:

@@ -6,9 +6,10 @@ from typing import Any, Final
 
 import ray
 
-from sweeps.execution.callback import SweepCallback
+from sweeps.execution.callback import SweepCallback, call_each
 from sweeps.execution.last_words import last_words
-from sweeps.execution.opened_data import Surroundings, check_metrics
+from sweeps.execution.lease import Lease
+from sweeps.execution.opened_data import Surroundings, UnreadableData, check_metrics
 from sweeps.spec import PlannedBaseline, SweepSpec, planned_baselines
 from sweeps.store import Store, WriteQueue
 from trainer import Split
@@ -16,7 +17,7 @@ from trainer import Split
 __all__ = ["score_baselines"]
 
 _SPLIT: Final[Split] = "validation"
-# So often a process may die of it: then it is its own doing.
+# So often a process may die of it, or not read the data.
 _DEATHS: Final = 3
 
 
@@ -24,6 +25,7 @@ def score_baselines(
     spec: SweepSpec,
     surroundings: Mapping[str, Any],
     store: Store,
+    lease: Lease,
     writes: WriteQueue,
     callbacks: Sequence[SweepCallback],
 ) -> None:
@@ -33,26 +35,33 @@ def score_baselines(
         spec: The sweep's.
         surroundings: As `sweeps.execution.opened_data.Surroundings` takes them, and ``objectives``.
         store: The record.
+        lease: This process's, of the sweep.
         writes: Keeps what the store cannot take for a while.
         callbacks: Called after each.
+
+    Raises:
+        TakenOverError: Another process carries the sweep out by now.
     """
+
+    def record(**row: Any) -> None:
+        with lease.held():
+            store.record_baseline(spec.name, split=_SPLIT, **row)
+
     scored = {each.number for each in store.baselines(spec.name) if each.split == _SPLIT}
     planned = planned_baselines(spec.kind.baselines, spec.search_space())
     waiting = [each for each in planned if each.number not in scored]
     for each, metrics, reason in _scored(waiting, spec, surroundings):
         writes.write(
-            store.record_baseline,
-            spec.name,
-            each.number,
+            record,
+            number=each.number,
             name=each.name,
             label=each.label,
             fields=each.fields,
-            split=_SPLIT,
             metrics=metrics,
             reason=reason,
         )
-        for callback in callbacks if not writes.pending else ():
-            callback.on_baseline_event()
+        if not writes.pending:
+            call_each(callbacks, lambda each: each.on_baseline_event())
 
 
 def _scored(
@@ -71,10 +80,14 @@ def _scored(
         try:
             metrics, reason = ray.get(ended), None
         except Exception as error:  # of whatever kind the workload, or Ray, raises
-            deaths[planned.number] += not isinstance(error, ray.exceptions.RayTaskError)
-            if 0 < deaths[planned.number] < _DEATHS:
-                left.append(planned)
-                continue
+            unreadable = isinstance(getattr(error, "cause", None), UnreadableData)
+            if unreadable or not isinstance(error, ray.exceptions.RayTaskError):
+                deaths[planned.number] += 1
+                if deaths[planned.number] < _DEATHS:
+                    left.append(planned)
+                    continue
+            if unreadable:
+                continue  # who resumes the sweep may do so elsewhere
             metrics, reason = None, last_words(error)
         yield planned, metrics, reason
 

@@ -1,11 +1,12 @@
 """Callbacks of a sweep: what watches it from the driver."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from objectives import Objective
-from sweeps.store import Store
+from sweeps.store import Store, is_operational
 
-__all__ = ["RunningSweep", "SweepCallback"]
+__all__ = ["RunningSweep", "SweepCallback", "call_each"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,3 +50,13 @@ class SweepCallback:
 
     def on_sweep_end(self) -> None:
         """Take note of the end, however the sweep ended."""
+
+
+def call_each(callbacks: Iterable[SweepCallback], event: Callable[[SweepCallback], None]) -> None:
+    """Let each callback take note of an event, unless the store is out of its reach just then."""
+    for callback in callbacks:
+        try:
+            event(callback)
+        except Exception as error:
+            if not is_operational(error):
+                raise

@@ -26,7 +26,8 @@ class Checkpoints:
 
     Args:
         path: The file; None: there are no checkpoints.
-        config: The configuration with the seed, as plain data; that of another is not loaded.
+        config: The configuration with the seed, and whose it is, as plain data; the file of another
+            is not loaded.
         measured: Epochs that the store has already.
         clock: Seconds that never go back.
     """
@@ -82,6 +83,10 @@ class Checkpoints:
     def save_between(self, run: Run) -> None:
         """Write the state between two steps, if that was long ago."""
         self._save(run, after=_INTERVAL_SECONDS)
+
+    def save_now(self, run: Run) -> None:
+        """Write the state, whatever it takes."""
+        self._write(dict(run.state_dict()))
 
     def _save(self, run: Run, *, after: float) -> None:
         started = self._clock()

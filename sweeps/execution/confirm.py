@@ -96,7 +96,8 @@ def confirm_sweep(
         lease = stack.enter_context(Lease.take(store, name, driver=this_process()))
         record = store.sweep(name)
         spec = _spec(record)
-        settle(store, name, reason="its driver is gone")
+        with lease.held():
+            settle(store, name, reason="its driver is gone")
         numbers = _numbers(ranked_trials(store, name), pick)
         runs = _confirmations(store, spec, numbers, seeds=seeds, again=again)
         stack.enter_context(ray_cluster(address, spec.resources))
@@ -106,25 +107,24 @@ def confirm_sweep(
             name=name, store=store, objectives=record.objectives, total=0, runs=runs.total
         )
         mirror = mirror_of(store, name, tracking_uri=places.tracking_uri, home=places.root)
-        with MirrorThread(mirror) as mirroring, watched(callbacks, watching):
+
+        def end(_: BaseException | None) -> None:
+            settle(store, name, reason="the confirmation was interrupted")
+
+        with MirrorThread(mirror) as mirroring, watched(callbacks, watching), lease.concluding(end):
             kept = {"kept": str(places.root.kept(name))}
-            try:
-                run_trials(
-                    spec,
-                    runs,
-                    {**surroundings_of(spec, data, places.decoded), **kept},
-                    store=store,
-                    home=places.root,
-                    slots=places.slots(spec),
-                    lease=lease,
-                    writes=WriteQueue(),
-                    callbacks=callbacks,
-                )
-            finally:
-                with store.together():
-                    if lease.holds():
-                        settle(store, name, reason="the confirmation was interrupted")
-            rmtree(places.root.checkpoints(name), ignore_errors=True)
+            run_trials(
+                spec,
+                runs,
+                {**surroundings_of(spec, data, places.decoded), **kept},
+                store=store,
+                home=places.root,
+                slots=places.slots(spec),
+                lease=lease,
+                writes=WriteQueue(),
+                callbacks=callbacks,
+            )
+        rmtree(places.root.checkpoints(name), ignore_errors=True)
         error = mirroring.complaint
         ranked = ranked_trials(store, name)
         write_front(ranked, places.root.sweep(name))

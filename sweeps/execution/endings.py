@@ -108,7 +108,9 @@ class Endings:
         else:
             self._failures[kind, number, seed] += 1
         failures = self._failures[kind, number, seed]
-        again = failures <= self._policy.tolerated(kind) or self.trouble is not None
+        again = failures <= self._policy.tolerated(kind)
+        if is_lost(kind) and self.trouble is not None:
+            again = True
         if not again and failures > 1:
             reason = f"{failures} times: {reason}"
         state = TrialState.LOST if again else TrialState.FAILED

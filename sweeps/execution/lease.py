@@ -3,16 +3,17 @@
 import os
 import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Final, Self
 
 from objectives import InputError
-from sweeps.store import Store, SweepRecord, redacted
+from sweeps.store import Store, SweepRecord, WriteQueue, redacted
 
-__all__ = ["Lease", "this_process"]
+__all__ = ["Lease", "TakenOverError", "this_process"]
 
 _BEAT_SECONDS: Final = 5.0
 # A driver that was not heard of for so long is taken to be gone.
@@ -34,6 +35,10 @@ def _numbering() -> str:
         return f"{start}/{Path('/proc/self/ns/pid').stat().st_ino}"
     except OSError:  # not Linux, and no containers
         return ""
+
+
+class TakenOverError(InputError):
+    """Raised where another process carries the sweep out by now."""
 
 
 class Lease:
@@ -99,8 +104,52 @@ class Lease:
         with suppress(Exception):  # a store that is gone: silence says the same
             self._store.leave_sweep(self._sweep, self._driver)
 
-    def holds(self) -> bool:
-        """Renew it, and return whether it holds: in a transaction, until the end of that."""
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Make the block one transaction of the store, while which nobody can take the sweep over.
+
+        Raises:
+            TakenOverError: Somebody has.
+        """
+        with self._store.together():
+            if not self._renewed():
+                raise TakenOverError(f"{self._sweep} was taken over by another process")
+            yield
+
+    @contextmanager
+    def concluding(
+        self, conclude: Callable[[BaseException | None], None], *, patience: float = 60.0
+    ) -> Iterator[None]:
+        """Write to the store how the block ended.
+
+        Args:
+            conclude: Writes it, given what the block raised.
+            patience: Seconds to wait for a store that takes nothing. Where the block raised, that
+                is more important, and the store is tried once.
+
+        Raises:
+            TakenOverError: The block ended well, and the sweep is another process's by now.
+            InputError: Or the store takes nothing.
+        """
+        try:
+            yield
+        except BaseException as error:
+            with suppress(InputError):
+                self._write(partial(conclude, error), patience=0)
+            raise
+        self._write(partial(conclude, None), patience=patience)
+
+    def _write(self, action: Callable[[], None], *, patience: float) -> None:
+        def held() -> None:
+            with self.held():
+                action()
+
+        writes = WriteQueue()
+        writes.write(held)
+        if not writes.flush(patience):
+            raise InputError(f"{self._sweep} is to be resumed: {writes.trouble}")
+
+    def _renewed(self) -> bool:
         if not self._store.renew_driver(self._sweep, self._driver):
             self.lost.set()
         return not self.lost.is_set()
@@ -108,7 +157,7 @@ class Lease:
     def _renew(self) -> None:
         while not self._end.wait(self._interval):
             with suppress(Exception):  # a store that is gone for a moment
-                if not self.holds():
+                if not self._renewed():
                     return
 
 

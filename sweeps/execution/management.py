@@ -68,11 +68,11 @@ def rename_sweep(
     with open_store(places.store_url) as store:
         store.sweep(name)
         moves = places.root.folders(name), places.root.folders(usable_name(new_name))
-        _check_free(store, new_name, moves[1])  # at once, not after a wait for the lease
+        _check_free(store, new_name, *moves)  # at once, not after a wait for the lease
         with (
             Lease.take(store, name, driver=driver) as lease,
             _moved(*moves),
-            _in_possession(store, name, lease),
+            lease.held(),
         ):
             store.rename_sweep(name, new_name)
         with Lease(store, new_name, driver):
@@ -112,31 +112,25 @@ def delete_sweep(
         mirror = mirror_of(store, name, tracking_uri=places.tracking_uri, home=places.root)
         failure = mirror_failure(mirror.delete)
         _remove(places.root.folders(name))
-        with _in_possession(store, name, lease):
+        with lease.held():
             store.delete_sweep(name)
     return failure
 
 
-@contextmanager
-def _in_possession(store: Store, name: str, lease: Lease) -> Iterator[None]:
-    """Make the block one transaction of the store, during which nobody can take the sweep over."""
-    with store.together():
-        if not lease.holds():
-            raise InputError(f"{name} was taken over by another process")
-        yield
-
-
-def _check_free(store: Store, name: str, folders: Iterable[Path]) -> None:
+def _check_free(store: Store, name: str, sources: Iterable[Path], targets: Iterable[Path]) -> None:
     """Refuse a name that is taken, or that files are left of.
+
+    A folder that is not there under the old name, but under the new, was moved by a call that was
+    killed before it had changed the record.
 
     Raises:
         InputError: It is.
     """
     if any(sweep.name == name for sweep in store.sweeps()):
         raise InputError(f"a sweep called {name!r} exists already: choose another name")
-    for folder in folders:
-        if os.path.lexists(folder):
-            raise InputError(f"{folder} is there already: choose another name, or move it away")
+    for source, target in zip(sources, targets, strict=False):
+        if os.path.lexists(source) and os.path.lexists(target):
+            raise InputError(f"{target} is there already: choose another name, or move it away")
 
 
 @contextmanager

@@ -77,7 +77,8 @@ def _admits(raylet: Any, address: str) -> bool:
     except ray.exceptions.AuthenticationError:
         return False
     except ray.exceptions.RayError as error:
-        raise InputError(f"no Ray at {redacted(address)!r} ({error})", field="address") from error
+        said = redacted(f"no Ray at {address!r} ({error})")
+        raise InputError(said, field="address") from error
     return True
 
 

@@ -8,13 +8,13 @@ from typing import Any, Protocol
 
 from ray import tune
 
-from sweeps.execution.callback import SweepCallback
+from sweeps.execution.callback import SweepCallback, call_each
 from sweeps.execution.endings import Ending, Endings
-from sweeps.execution.lease import Lease
+from sweeps.execution.lease import Lease, TakenOverError
 from sweeps.home import run_file
 from sweeps.search import Suggestion
 from sweeps.spec import Workload
-from sweeps.store import Purpose, Store, TrialState, WriteQueue, is_operational
+from sweeps.store import Purpose, Store, TrialState, WriteQueue
 from trainer import Measurement
 
 __all__ = ["Recorder", "Told"]
@@ -111,9 +111,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
         self._call_back()
 
     def _add(self, config: Mapping[str, Any]) -> None:
-        with self._store.together():
-            if not self._lease.holds():
-                return
+        with suppress(TakenOverError), self._lease.held():
             self._store.add_trial(
                 self._sweep,
                 config["number"],
@@ -139,46 +137,51 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
         node: str | None,
     ) -> None:
         """Record a measurement, and how a run ended."""
-        sweep, number, seed = self._sweep, config["number"], config["seed"]
-        with self._store.together():
-            if not self._lease.holds():
-                return
-            if measured is not None:
-                self._store.record_measurement(
-                    sweep,
-                    number,
-                    epoch=measured.epoch,
-                    seed=measured.seed,
-                    split=measured.split,
-                    metrics=measured.metrics,
-                )
-            if ending is not None:
-                self._store.finish_replicate(
-                    sweep,
-                    number,
-                    seed=seed,
-                    state=ending.state,
-                    reason=ending.reason,
-                    kind=ending.kind,
-                    traceback=ending.traceback,
-                    node=node,
-                )
+        number, seed = config["number"], config["seed"]
+        try:
+            with self._lease.held():
+                self._write(number, seed, measured, ending, node)
+        except TakenOverError:
+            return
         if ending is not None and ending.state is not TrialState.LOST:
             with suppress(OSError):
                 run_file(self._checkpoints, number=number, seed=seed).unlink(missing_ok=True)
+
+    def _write(
+        self,
+        number: int,
+        seed: int,
+        measured: Measurement | None,
+        ending: Ending | None,
+        node: str | None,
+    ) -> None:
+        if measured is not None:
+            self._store.record_measurement(
+                self._sweep,
+                number,
+                epoch=measured.epoch,
+                seed=measured.seed,
+                split=measured.split,
+                metrics=measured.metrics,
+            )
+        if ending is not None:
+            self._store.finish_replicate(
+                self._sweep,
+                number,
+                seed=seed,
+                state=ending.state,
+                reason=ending.reason,
+                kind=ending.kind,
+                traceback=ending.traceback,
+                node=node,
+            )
 
     def _last_epoch(self, config: Mapping[str, Any]) -> int:
         return self._workload.last_epoch(self._workload.config.model_validate(config["config"]))
 
     def _call_back(self) -> None:
-        if self._writes.pending:
-            return  # what they would look at is not in the store yet
-        for callback in self._callbacks:
-            try:
-                callback.on_trial_event()
-            except Exception as error:
-                if not is_operational(error):
-                    raise
+        if not self._writes.pending:  # else what they would look at is not in the store yet
+            call_each(self._callbacks, lambda each: each.on_trial_event())
 
 
 def _kept_text(trial: Any) -> str:

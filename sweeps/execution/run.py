@@ -1,7 +1,7 @@
 """The run of a sweep: Ray Tune runs the trials, the driver records them in the store."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,6 @@ from sweeps.store import (
     SweepState,
     WriteQueue,
     check_name,
-    is_operational,
     open_store,
 )
 from sweeps.tracking import MirrorThread
@@ -76,7 +75,8 @@ def run_sweep(
     Args:
         spec: What to do.
         resume: Whether to go on with the sweep of that name where there is one, as `resume_sweep`
-            does; its spec has to be the same, but for the budget, which may be larger.
+            does; its spec has to be the same, but for the budget, which may be larger, and for
+            ``resources`` and ``failures``.
         home: Where everything is written that has no other place; ``.sweeps`` if None.
         store_url: SQLAlchemy URL of the store; SQLite under the home if None.
         tracking_uri: MLflow's; SQLite under the home if None.
@@ -166,9 +166,10 @@ def _resumed(
         store = stack.enter_context(open_store(places.store_url))
         wanted(store.sweep(name))  # refused at once, not after a wait for the lease
         lease = stack.enter_context(Lease.take(store, name, driver=this_process()))
-        settle(store, name, reason="its driver is gone")
-        if store.sweep(name).state is SweepState.RUNNING:  # until its data are there, it is not
-            store.finish_sweep(name, SweepState.PAUSED)
+        with lease.held():
+            settle(store, name, reason="its driver is gone")
+            if store.sweep(name).state is SweepState.RUNNING:  # until its data are there, it is not
+                store.finish_sweep(name, SweepState.PAUSED)
         record = store.sweep(name)
         spec = wanted(record)
         if record.state is SweepState.COMPLETE and spec.budget == spec_of(record).budget:
@@ -177,8 +178,9 @@ def _resumed(
         data = _checked_data(spec, places, callbacks)
         check_same_data(record, data)
         notes = gpu_notes(spec, None, here=places.is_here)
-        store.change_spec(name, spec.model_dump(mode="json", by_alias=True))
-        store.resume_sweep(name)
+        with lease.held():
+            store.change_spec(name, spec.model_dump(mode="json", by_alias=True))
+            store.resume_sweep(name)
         return _carried_out(spec, data, store, places, lease, callbacks, notes)
 
 
@@ -207,7 +209,8 @@ def _carried_out(
 ) -> FinishedSweep:
     """Carry out what is left of a sweep, mirror it, and draw its front."""
     mirror = mirror_of(store, spec.name, tracking_uri=places.tracking_uri, home=places.root)
-    with MirrorThread(mirror) as mirroring, _final_state(store, spec.name, lease):
+    end = partial(_end, store, spec.name)
+    with MirrorThread(mirror) as mirroring, lease.concluding(end):
         surroundings = surroundings_of(spec, data, places.decoded)
         _tune(spec, surroundings, store, places, lease, callbacks, notes)
     # Of a run that was lost for good one is left.
@@ -223,29 +226,15 @@ def _finished(
     return FinishedSweep(ranked=ranked, files=files, mirror_error=mirror_error)
 
 
-@contextmanager
-def _final_state(store: Store, sweep: str, lease: Lease) -> Iterator[None]:
-    """Record how the sweep ended, and leave no trial RUNNING, unless it is another's by now."""
+def _end(store: Store, sweep: str, error: BaseException | None) -> None:
+    """Record how a sweep ended, and leave no trial RUNNING."""
     state, reason = SweepState.FAILED, "the sweep failed"
-    try:
-        yield
+    if error is None:
         state = SweepState.COMPLETE
-    except KeyboardInterrupt:
+    elif isinstance(error, KeyboardInterrupt):
         state, reason = SweepState.PAUSED, "the sweep was interrupted"
-        raise
-    finally:
-        _end(store, sweep, lease, state, reason)
-
-
-def _end(store: Store, sweep: str, lease: Lease, state: SweepState, reason: str) -> None:
-    try:
-        with store.together():
-            if lease.holds():
-                settle(store, sweep, reason=reason)
-                store.finish_sweep(sweep, state)
-    except Exception as error:
-        if not is_operational(error):  # else who resumes the sweep settles it
-            raise
+    settle(store, sweep, reason=reason)
+    store.finish_sweep(sweep, state)
 
 
 def _tune(
@@ -272,7 +261,7 @@ def _tune(
     )
     writes = WriteQueue()
     with watched(callbacks, running):
-        score_baselines(spec, surroundings, store, writes, callbacks)
+        score_baselines(spec, surroundings, store, lease, writes, callbacks)
         run_trials(
             spec,
             study,

@@ -12,7 +12,7 @@ from objectives import InputError
 from sweeps.execution.checkpoints import Checkpoints
 from sweeps.execution.opened_data import Surroundings, UnreadableData, check_metrics
 from sweeps.home import run_file
-from sweeps.spec import ConfirmingRun, LongRun, Run
+from sweeps.spec import ConfirmingRun, Data, LongRun, Run
 from trainer import Measurement, TrialFailed
 
 __all__ = ["TrialTrainable"]
@@ -20,6 +20,8 @@ __all__ = ["TrialTrainable"]
 # By so many bytes a process may hold more of a GPU than after its first trial: libraries come to
 # need workspaces of other sizes, and what is left lies in pieces.
 _TOLERATED: Final = 2**28
+# So long a process rests that cannot read the data.
+_REST_SECONDS: Final = 5.0
 
 
 class TimeLimitReached(TrialFailed):
@@ -33,7 +35,8 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 
     The configuration is the searcher's suggestion plus ``workload``, ``data``, ``fingerprint``,
     ``cache``, ``scoring``, ``objectives`` (their names), ``resources`` and ``failures`` (a
-    `sweeps.spec.Failures`); ``measured``, the epochs
+    `sweeps.spec.Failures`); ``begun_at``, which tells the sweep from another of its name;
+    ``measured``, the epochs
     that the store has of the run from attempts before, and ``checkpoints``, a folder of this
     machine, or one that all share; of a run that confirms ``kept`` as well, a folder of this
     machine for its weights.
@@ -69,7 +72,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         try:
             measurement = self._measured()
             self._check(measurement)
-        except UnreadableData as failure:
+        except (UnreadableData, TimeLimitReached) as failure:  # it may go on elsewhere, or later
             return _failed(failure)
         except (TrialFailed, InputError) as failure:
             self._drop_checkpoint()
@@ -106,7 +109,18 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     def _check_time(self) -> None:
         limit = self._config["failures"]["time_limit"]
         if limit is not None and time.monotonic() - self._started_at > limit:
+            if self._run is not None:
+                self._checkpoints.save_now(self._run)
             raise TimeLimitReached(f"has trained for more than {limit:g} s")
+
+    @staticmethod
+    def _data(here: Surroundings) -> Data:
+        try:
+            return here.open_data()
+        except UnreadableData:
+            # Sooner, and this process would be the free one that is given the run again.
+            time.sleep(_REST_SECONDS)
+            raise
 
     def _drop_checkpoint(self) -> None:
         if self._run is not None:
@@ -144,9 +158,9 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 
     def _started(self) -> Run:
         if self._run is None:
-            self._started_at = time.monotonic()
             here = Surroundings(self._config)
-            data, workload = here.open_data(), here.workload
+            data, workload = self._data(here), here.workload
+            self._started_at = time.monotonic()
             plain = {**self._config["config"], "seed": self._config["seed"]}
             config = workload.config.model_validate(plain)
             self._last_epoch = workload.last_epoch(config)
@@ -156,7 +170,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
             number, seed = self._config["number"], self._config["seed"]
             self._checkpoints = Checkpoints(
                 run_file(Path(folder), number=number, seed=seed) if folder else None,
-                plain,
+                {**plain, "begun_at": self._config["begun_at"]},
                 measured=self._config.get("measured", []),
             )
             self._run, self._owed = self._checkpoints.begin(
@@ -175,10 +189,16 @@ def _failed(failure: TrialFailed | InputError) -> dict[str, Any]:
     return {"measurement": None, "failure": str(failure), "kind": kind, "done": True}
 
 
-def _redact(error: BaseException | None) -> None:
+def _redact(error: BaseException) -> None:
     """Hide the passwords of URLs in what an error says, which Ray writes to files of its own."""
     from sweeps.store import redacted  # imports SQLAlchemy
 
-    while error is not None:
-        error.args = tuple(redacted(e) if isinstance(e, str) else e for e in error.args)
-        error = error.__cause__ or error.__context__
+    seen: list[BaseException] = []
+    latest: BaseException | None = error
+    while latest is not None and latest not in seen:
+        seen.append(latest)
+        latest.args = tuple(redacted(e) if isinstance(e, str) else e for e in latest.args)
+        for name in ("filename", "filename2", "strerror"):  # of an OSError, which it says too
+            if isinstance(said := getattr(latest, name, None), str):
+                setattr(latest, name, redacted(said))
+        latest = latest.__cause__ or latest.__context__

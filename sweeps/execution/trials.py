@@ -94,6 +94,7 @@ def run_trials(
     endings = Endings(spec.failures)
     stopper = Stopper(spec.name, endings, lease.lost)
     checkpoints = home.checkpoints(spec.name)
+    begun_at = store.sweep(spec.name).created_at.isoformat()
 
     def known(run: Suggestion) -> dict[str, Any]:
         endings.begins(run.number, run.seed)
@@ -116,7 +117,7 @@ def run_trials(
         tune.run(
             TrialTrainable,
             name=spec.name,
-            config={**surroundings, "checkpoints": str(checkpoints)},
+            config={**surroundings, "checkpoints": str(checkpoints), "begun_at": begun_at},
             search_alg=StudySearcher(study, slots.wanted, known, writes),
             scheduler=Scheduler(),
             num_samples=-1,

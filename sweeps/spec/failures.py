@@ -14,7 +14,7 @@ __all__ = ["FailureKind", "Failures", "is_lost"]
 FailureKind: TypeAlias = Literal[
     "not_scored", "out_of_memory", "time_limit", "error", "lost", "data"
 ]
-_OF_THE_MACHINE: Final[Mapping[FailureKind, int]] = MappingProxyType({"lost": 2, "data": 2})
+_OF_THE_MACHINE: Final[Mapping[FailureKind, int]] = MappingProxyType({"lost": 2, "data": 100})
 
 _Count: TypeAlias = Annotated[int, Field(ge=0)]
 
@@ -27,8 +27,9 @@ class Failures(StrictModel):
             FAILED: ``not_scored`` (a loss or embeddings that are not finite, or collapsed),
             ``out_of_memory`` (with the smallest micro-batches), ``time_limit``, ``error`` (raised
             by the code of a workload or a model), ``lost`` (its process or its node died) and
-            ``data`` (its machine cannot read the data). Those of the machine are run again twice
-            where nothing is said, the others never.
+            ``data`` (its machine cannot read the data). Where nothing is said, ``lost`` is run
+            again twice, ``data`` a hundred times, for another machine may read them, and the others
+            never.
         losses_in_a_row: So many failures of the machine, for the same reason and without a
             measurement in between, stop the sweep.
         time_limit: Seconds that a run may take in one go; None: as many as it takes. Looked at

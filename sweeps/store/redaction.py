@@ -10,18 +10,21 @@ _SCHEME: Final = r"(?!(?:sqlite|file)[\w+]*:///)([\w+.-]+:/{2,})"
 # A password may itself hold an @, so all up to the last one is hidden: of the text where it begins
 # as a URL, whatever the password holds, and else of a word.
 _WHOLE: Final = re.compile(rf"\A{_SCHEME}(.*)@", re.DOTALL)
-_USER: Final = re.compile(rf"(?<![\w+.-]){_SCHEME}([^\s'\"]*)@")
+# Bounded, or a long text without a blank would take the square of its length.
+_USER: Final = re.compile(rf"(?<![\w+.-]){_SCHEME}([^\s'\"]{{0,1000}})@")
 # What is no number where a port should be may be a password, its @ and host forgotten.
 _PORT: Final = re.compile(
-    r"(?<![\w+.-])([\w+.-]+:/{2,}[^\s/?#:@'\"\[]*:)(?![^\s'\"]*@)"
+    r"(?<![\w+.-])([\w+.-]+:/{2,}[^\s/?#:@'\"\[]{0,1000}:)(?![^\s'\"]{0,1000}@)"
     r"(?!\d*(?:[/?#\s'\",;:)\]>]|\.(?:\s|\Z)|\Z))[^\s'\"]*"
 )
 # What begins with a slash or a dot is a path; of one word, or with a colon, it may be misspelt.
 _WORD: Final = re.compile(r"\A(?![/.]|[\w+.-]+://)\S+@(?=\S*\Z)")
-_MISSPELT: Final = re.compile(r"(?<![^\s'\"(])(?![/.(]|[\w+.-]+://)[^\s'\":]*:[^\s'\"]*@")
+_MISSPELT: Final = re.compile(
+    r"(?<![^\s'\"(])(?![/.(]|[\w+.-]+://)[^\s'\":]{0,1000}:[^\s'\"]{0,1000}@"
+)
 _NAMED: Final = (
-    r"([?&;#][^\s=&;'\"]*(?:pass|pwd|secret|token|key|credential|auth|signature|\bsig\b|odbc_connect)"
-    r"[^\s=&;'\"]*=)"
+    r"([?&;#][^\s=&;'\"]{0,100}(?:pass|pwd|secret|token|key|credential|auth|signature|\bsig\b|odbc_connect)"
+    r"[^\s=&;'\"]{0,100}=)"
 )
 _PARAMETER: Final = re.compile(rf"{_NAMED}[^\s&'\"]*", re.IGNORECASE)
 _PARAMETER_OF_WHOLE: Final = re.compile(rf"{_NAMED}[^&]*", re.IGNORECASE)

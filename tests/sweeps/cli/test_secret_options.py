@@ -21,6 +21,9 @@ URL = "postgresql://ray:S3cret@host/db"
         (["run", "a", "--address", URL], ["run", "a"], {"RAY_ADDRESS": URL}),
         (["list", "--store", "sqlite:///a.db"], ["list", "--store", "sqlite:///a.db"], {}),
         (["list", "--store=sqlite:///a"], ["list", "--store=sqlite:///a"], {}),
+        # The last one counts, as it does for the parser.
+        (["list", "--store", "sqlite:///a", "--store", URL], ["list"], {"SWEEPS_STORE": URL}),
+        (["list", f"--store={URL}", "--store=a"], ["list", f"--store={URL}", "--store=a"], {}),
         # What is no option of the command is for it to refuse.
         (["list", "--address", URL], ["list", "--address", URL], {}),
         (["tell", "--store", URL], ["tell", "--store", URL], {}),

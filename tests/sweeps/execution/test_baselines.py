@@ -13,6 +13,7 @@ import sweeps.execution.baselines
 from objectives import InputError
 from sweeps.execution import SweepCallback
 from sweeps.execution.baselines import score_baselines
+from sweeps.execution.lease import Lease, TakenOverError
 from sweeps.execution.opened_data import Surroundings, UnreadableData, check_metrics
 from sweeps.spec import Baseline, Data, SweepSpec
 from sweeps.spec.simulated import workload as simulated
@@ -38,6 +39,7 @@ OUTCOMES: list[Any] = [
     failed(InputError("no weights", field="pretrained")),
     failed(KeyError("width\nmore")),
     WorkerCrashedError(),
+    [WorkerCrashedError(), failed(KeyError("depth"))],  # one after the other
 ]
 
 
@@ -46,6 +48,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
     with Store.open(f"sqlite:///{tmp_path}/sweeps.db") as opened:
         opened.create_sweep("fake", spec={}, provenance={})
         yield opened
+
+
+def lease(store: Store) -> Lease:
+    store.take_sweep("fake", "me", instead_of=store.sweep("fake"))
+    return Lease(store, "fake", "me")
 
 
 class Counting(SweepCallback):
@@ -76,16 +83,19 @@ def test_each_is_scored_once_and_none_ends_the_sweep(
 
     def get(number: int) -> Any:
         running.remove(number)
-        if isinstance(OUTCOMES[number], Exception):
-            raise OUTCOMES[number]
-        return OUTCOMES[number]
+        outcome = OUTCOMES[number]
+        if isinstance(outcome, list):
+            outcome = outcome[begun.count(number) - 1]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     monkeypatch.setattr(sweeps.execution.baselines, "_begin", begin)
     monkeypatch.setattr(ray, "wait", lambda tasks: (tasks[-1:], tasks[:-1]))
     monkeypatch.setattr(ray, "get", get)
     spec = SweepSpec.model_validate(SPEC | {"budget": {"trials": 3, "max_concurrent": at_once}})
     watching = Counting()
-    score_baselines(spec, {}, store, WriteQueue(), [watching])
+    score_baselines(spec, {}, store, lease(store), WriteQueue(), [watching])
     found = store.baselines("fake")
     assert [each.name for each in found] == names
     assert watching.events == len(names)
@@ -93,8 +103,50 @@ def test_each_is_scored_once_and_none_ends_the_sweep(
     assert found[0].metrics == OUTCOMES[0]
     reasons = [each.reason or "" for each in found]
     assert reasons[:4] == ["", "collapsed", "pretrained: no weights", "KeyError: 'width\\nmore'"]
-    assert [begun.count(number) for number in range(len(names))] == [1, 1, 1, 1, 3]
+    assert [begun.count(number) for number in range(len(names))] == [1, 1, 1, 1, 3, 2]
     assert reasons[4].startswith("the process died: The worker died unexpectedly")
+    assert reasons[5] == "KeyError: 'depth'"
+
+
+def test_what_a_machine_cannot_read_is_not_held_against_a_baseline(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = replace(simulated, baselines={"b": Baseline(label="b", score=lambda *_: {})})
+    monkeypatch.setattr("sweeps.spec.spec.load_workload", lambda _: kind)
+    begun: list[int] = []
+
+    def begin(planned: Any, *_: Any) -> int:
+        begun.append(planned.number)
+        return int(planned.number)
+
+    monkeypatch.setattr(sweeps.execution.baselines, "_begin", begin)
+    monkeypatch.setattr(ray, "wait", lambda tasks: (tasks[-1:], tasks[:-1]))
+
+    def get(_: object) -> Any:
+        raise failed(UnreadableData("no such file"))
+
+    monkeypatch.setattr(ray, "get", get)
+    spec = SweepSpec.model_validate(SPEC | {"budget": {"trials": 3}})
+    score_baselines(spec, {}, store, lease(store), WriteQueue(), [])
+    assert len(begun) == 3
+    assert store.baselines("fake") == ()
+
+
+def test_who_is_superseded_scores_no_more_baselines(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["b0", "b1", "b2"]
+    kind = replace(simulated, baselines={n: Baseline(label=n, score=lambda *_: {}) for n in names})
+    monkeypatch.setattr("sweeps.spec.spec.load_workload", lambda _: kind)
+    monkeypatch.setattr(sweeps.execution.baselines, "_begin", lambda planned, *_: planned.number)
+    monkeypatch.setattr(ray, "wait", lambda tasks: (tasks[-1:], tasks[:-1]))
+    monkeypatch.setattr(ray, "get", lambda _: {"accuracy": 0.5, "inconsistency": 0.1})
+    mine = lease(store)
+    store.take_sweep("fake", "other", instead_of=store.sweep("fake"))
+    spec = SweepSpec.model_validate(SPEC | {"budget": {"trials": 3, "max_concurrent": 1}})
+    with pytest.raises(TakenOverError, match=r"^fake was taken over by another process$"):
+        score_baselines(spec, {}, store, mine, WriteQueue(), [])
+    assert store.baselines("fake") == ()
 
 
 def test_a_process_opens_the_data_once_and_where_it_is_told(

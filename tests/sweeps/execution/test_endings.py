@@ -67,6 +67,15 @@ def test_where_none_can_run_none_fails_for_it() -> None:
     assert {each.state for each in found} == {TrialState.LOST}
 
 
+def test_what_failed_by_its_own_doing_did_so_also_in_times_of_trouble() -> None:
+    endings = Endings(Failures(losses_in_a_row=1))
+    endings.of_error(DIED, number=0, seed=0)
+    assert endings.trouble
+    found = endings.of_result(result(None, "collapsed"), **AT_LAST)
+    assert found is not None
+    assert found.state is TrialState.FAILED
+
+
 def test_losses_for_different_reasons_are_no_row() -> None:
     endings = Endings(Failures())
     for number in range(8):

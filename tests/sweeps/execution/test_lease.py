@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from objectives import InputError
-from sweeps.execution.lease import Lease, this_process
+from sweeps.execution.lease import Lease, TakenOverError, this_process
 from sweeps.store import Store
+from tests.sweeps.store.factories import fault
 
 HERE = this_process().split(":")
 
@@ -85,6 +86,42 @@ def test_one_that_left_while_it_was_waited_for_is_no_obstacle(store: Store) -> N
     drive(store, "elsewhere:12")
     take(store, lambda _: store.leave_sweep("birds", "elsewhere:12"))
     assert store.sweep("birds").driver == "me"
+
+
+def test_what_it_concludes_with_is_written_however_it_ends(store: Store) -> None:
+    said: list[BaseException | None] = []
+    mine = take(store)
+    with mine.concluding(said.append):
+        pass
+    error = KeyError("no such thing")
+    with pytest.raises(KeyError), mine.concluding(said.append):
+        raise error
+    assert said == [None, error]
+
+
+def test_who_is_superseded_concludes_nothing(store: Store) -> None:
+    said: list[BaseException | None] = []
+    mine = take(store)
+    drive(store, "other:1")
+    taken = pytest.raises(TakenOverError, match=r"^birds was taken over by another process$")
+    with taken, mine.concluding(said.append):
+        pass
+    with pytest.raises(KeyError), mine.concluding(said.append):
+        raise KeyError("no such thing")  # which says more
+    assert said == []
+
+
+def test_a_store_that_is_gone_hides_no_error(store: Store) -> None:
+    mine = take(store)
+
+    def gone(_: object) -> None:
+        raise fault("disk I/O error")
+
+    with pytest.raises(KeyboardInterrupt), mine.concluding(gone):
+        raise KeyboardInterrupt
+    refused = pytest.raises(InputError, match=r"^birds is to be resumed: the store takes no writes")
+    with refused, mine.concluding(gone, patience=0):
+        pass
 
 
 def test_who_is_superseded_hears_of_it(store: Store) -> None:

@@ -137,7 +137,7 @@ def test_what_another_process_carries_out_stays(
 def test_what_was_taken_over_meanwhile_stays(
     home: Home, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Lease, "holds", lambda _: False)
+    monkeypatch.setattr(Lease, "_renewed", lambda _: False)
     for change in (delete_sweep, lambda name, home: rename_sweep(name, "better", home=home)):
         with pytest.raises(InputError, match="fake was taken over by another process"):
             change("fake", home=home)
@@ -177,6 +177,16 @@ def test_an_mlflow_that_cannot_be_is_refused_at_once(home: Home) -> None:
 
 
 # Renamed
+
+
+def test_what_was_killed_between_the_folders_and_the_record_can_be_repeated(
+    home: Home, store: Store
+) -> None:
+    for folder in FOLDERS[:3]:
+        (home.path / folder / "fake").rename(home.path / folder / "better")
+    assert rename_sweep("fake", "better", home=home) is None
+    assert store.sweep("better").name == "better"
+    assert there(home) == files("better", of="fake") | files("other")
 
 
 def test_a_renamed_sweep_takes_its_folders_with_it(home: Home, store: Store) -> None:

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 import sweeps.execution.opened_data
+import sweeps.execution.trainable
 import trainer
 from objectives import Calibration
-from sweeps.execution.trainable import TrialTrainable
+from sweeps.execution.trainable import TrialTrainable, _redact
 from sweeps.spec import LongRun, Run
 from sweeps.spec.simulated import workload as simulated
 from trainer import DataConfig, Measurement, TrialConfig, TrialFailed, load_data
@@ -26,6 +27,7 @@ SIMULATED = {
     "fingerprint": "",
     "objectives": ["accuracy", "inconsistency"],
     "failures": {"time_limit": None},
+    "begun_at": "2026-11-30",
     "config": {"last_epoch": 2},
     "seed": 0,
 }
@@ -47,6 +49,7 @@ def begun(**changes: Any) -> TrialTrainable:
         "scoring": asdict(Calibration()),
         "resources": {"cpu": 1},
         "failures": {"time_limit": None},
+        "begun_at": "2026-11-30",
         "objectives": ["recall_at_1", "opis"],
     }
     trainable = object.__new__(TrialTrainable)
@@ -60,6 +63,11 @@ def test_a_step_is_an_epoch() -> None:
     results = [trainable.step(), trainable.step()]
     assert [result["measurement"].epoch for result in results] == [1, 2]
     assert [result["done"] for result in results] == [False, True]
+
+
+@pytest.fixture(autouse=True)
+def restless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeps.execution.trainable, "_REST_SECONDS", 0.0)
 
 
 def test_other_data_than_the_driver_saw_are_the_fault_of_the_machine() -> None:
@@ -216,8 +224,16 @@ def test_a_run_goes_on_within_an_epoch(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("sweeps.execution.checkpoints._INTERVAL_SECONDS", 0.0)
     monkeypatch.setattr("sweeps.execution.checkpoints._SHARE", math.inf)
     trial = TrialConfig(batch_size=16, embedding_dim=8, epochs=1).model_dump(mode="json")
-    expected = begun(config=trial).step()["measurement"]
     folder = {"config": trial, "checkpoints": str(tmp_path)}
+    whole = begun(config=trial)
+    all_steps = 0
+
+    def count() -> None:
+        nonlocal all_steps
+        all_steps += 1
+
+    cast(LongRun, whole._started()).between_steps = count
+    expected = whole.step()["measurement"]
     first = begun(**folder)
     run = cast(LongRun, first._started())
     save, steps = run.between_steps, 0
@@ -239,7 +255,7 @@ def test_a_run_goes_on_within_an_epoch(tmp_path: Path, monkeypatch: pytest.Monke
     found = resumed.step()["measurement"]
     assert found.metrics["train_loss"] == expected.metrics["train_loss"]
     assert found.metrics["opis"] == expected.metrics["opis"]
-    assert steps_again
+    assert len(steps_again) == all_steps - 9
 
 
 @pytest.mark.parametrize(
@@ -259,6 +275,37 @@ def test_a_run_that_takes_too_long_failed(limited: dict[str, Any]) -> None:
     assert len(results) == (2 if limited else 1)
 
 
+def test_a_run_that_took_too_long_goes_on_where_it_was(tmp_path: Path) -> None:
+    limited = SIMULATED | {
+        "config": {"last_epoch": 40, "wait": 0.01},
+        "failures": {"time_limit": 0.05},
+        "checkpoints": str(tmp_path),
+    }
+    measured: list[int] = []
+    for _ in range(40):
+        trainable = begun(**limited, measured=measured)
+        result = trainable.step()
+        while not result["done"]:
+            measured.append(result["measurement"].epoch)
+            result = trainable.step()
+        if result["failure"] is None:
+            measured.append(result["measurement"].epoch)
+            break
+    assert measured == [*range(1, 41)]
+
+
+def test_a_run_of_another_sweep_of_the_name_is_not_taken_for_ones_own(tmp_path: Path) -> None:
+    mine = SIMULATED | {"checkpoints": str(tmp_path)}
+    trainable = begun(**mine)
+    assert [trainable.step()["done"] for _ in range(2)] == [False, True]
+    other = begun(**mine | {"begun_at": "2026-12-01"})
+    other._started()
+    assert not other._owed
+    again = begun(**mine)
+    again._started()
+    assert len(again._owed) == 2
+
+
 def test_without_its_checkpoint_a_run_measures_nothing_twice() -> None:
     config = {"last_epoch": 4}
     trainable = begun(**SIMULATED | {"config": config}, measured=[1, 2])
@@ -274,3 +321,14 @@ def test_a_run_that_fails_leaves_no_checkpoint(
     monkeypatch.setattr(trainable, "_check", lambda _: (_ for _ in ()).throw(TrialFailed("no")))
     assert trainable.step()["failure"] == "no"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_passwords_are_hidden_in_all_that_an_error_says() -> None:
+    url = "s3://key:S3cret@bucket/file"
+    inner = FileNotFoundError(2, "No such file", url)
+    outer = ValueError(f"cannot read {url}")
+    outer.__cause__ = inner
+    inner.__cause__ = outer  # round and round
+    _redact(outer)
+    assert "S3cret" not in f"{outer} {inner} {inner!r}"
+    assert "bucket" in str(inner)
