@@ -5,7 +5,7 @@ CONSTRAINTS ?= constraints.txt
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fast lint types check
+.PHONY: help install demo test faults fast lint types check
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,8 +18,11 @@ demo: install  ## Run the demo sweep, about 5 minutes on 2 cores (again: ARGS="-
 test: install  ## Run the tests
 	$(BIN)/python -m pytest $(ARGS)
 
+faults: install  ## Run the tests in which whole sweeps lose a driver, a node, a database or their secrets
+	$(BIN)/python -m pytest -m 'faults and not slow' $(ARGS)
+
 fast: install  ## Run the tests that start no Ray
-	$(BIN)/python -m pytest -m 'not ray and not slow and not gpu and not browser' $(ARGS)
+	$(BIN)/python -m pytest -m 'not ray and not faults and not slow and not gpu and not browser' $(ARGS)
 
 lint: install  ## Check style and format
 	$(BIN)/ruff check .
@@ -28,7 +31,7 @@ lint: install  ## Check style and format
 types: install  ## Check types
 	$(BIN)/mypy
 
-check: lint types test  ## Everything that CI checks
+check: lint types test faults  ## Everything that CI checks
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 14) else \

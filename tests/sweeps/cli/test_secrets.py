@@ -127,6 +127,7 @@ def folder() -> Iterator[Path]:
         yield Path(made)
 
 
+@pytest.mark.faults
 @pytest.mark.ray
 def test_a_sweep_whose_mlflow_is_away(
     folder: Path, command: Command, monkeypatch: pytest.MonkeyPatch
@@ -169,6 +170,7 @@ def database(own_postgresql: PostgresqlServer) -> Iterator[str]:
     admin.dispose()
 
 
+@pytest.mark.faults
 @pytest.mark.ray
 def test_a_sweep_in_postgresql(folder: Path, database: str) -> None:
     assert f"{SECRET}%40%2F%3A%25" in database
@@ -228,6 +230,7 @@ def check_served(process: "subprocess.Popen[str]", port: int) -> None:
     check(*lines, out, err)
 
 
+@pytest.mark.faults
 def test_the_ui_of_a_database_in_a_file(folder: Path) -> None:
     port = free_port()
     uri = f"sqlite:///{folder}/mlflow.db?password={SECRET}"

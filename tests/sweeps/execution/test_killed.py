@@ -8,6 +8,7 @@ from benchmarks.killed import Damage, Sweeps
 
 # mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
 pytestmark = [
+    pytest.mark.faults,
     pytest.mark.ray,
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
 ]

@@ -17,6 +17,7 @@ from sweeps.store import Store, TrialState, open_store
 
 # mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
 pytestmark = [
+    pytest.mark.faults,
     pytest.mark.ray,
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
 ]

@@ -14,6 +14,7 @@ import pytest
 import ray
 
 pytestmark = [
+    pytest.mark.faults,
     pytest.mark.ray,
     pytest.mark.skipif(
         not hasattr(ray._raylet, "AuthenticationTokenLoader"), reason="this Ray has no tokens"

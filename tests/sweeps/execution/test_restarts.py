@@ -14,6 +14,7 @@ from tests.sweeps.postgresql import PostgresqlServer, new_schema
 
 # mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
 pytestmark = [
+    pytest.mark.faults,
     pytest.mark.ray,
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
 ]
