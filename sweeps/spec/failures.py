@@ -1,4 +1,4 @@
-"""Policy for runs that do not complete."""
+"""Policy for runs that do not complete: what is run again, and when a sweep stops."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -20,7 +20,7 @@ _Count: TypeAlias = Annotated[int, Field(ge=0)]
 
 
 class Failures(StrictModel):
-    """What becomes of runs that do not complete.
+    """Policy of a sweep for runs that do not complete.
 
     Attributes:
         retries: How often a run that ended so is run again, at no cost to the budget, before it has
