@@ -6,18 +6,16 @@ that is not there, one that answers each call with an error, and one that takes 
 is that from the beginning of the first trial to the end of the last, as the store has it.
 """
 
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 from typing import Final
 
 from benchmarks.results import Comparison, arguments, publish
-from sweeps import Home, SweepSpec, open_store, run_sweep
+from benchmarks.short_runs import time_of_runs
 
 __all__ = ["main", "measure", "server"]
 
@@ -57,37 +55,17 @@ def measure(runs: int) -> list[Comparison]:
             "answers with error 500": failing,
             f"takes {_SLOW_SECONDS:g} s for an error": slow,
         }
-        works = _seconds(runs, None)
+        works = time_of_runs(1.0, runs)
         return [
             Comparison(
                 work=f"{runs} runs of 1 s, MLflow {fault}",
-                ours=_seconds(runs, uri),
+                ours=time_of_runs(1.0, runs, tracking_uri=uri),
                 peer="MLflow works",
                 theirs=works,
                 bar=_BAR,
             )
             for fault, uri in uris.items()
         ]
-
-
-def _seconds(runs: int, uri: str | None) -> float:
-    spec = SweepSpec.model_validate(
-        {
-            "name": "faults",
-            "workload": "simulated",
-            "trial": {"wait": 1.0, "last_epoch": 1},
-            "space": {"trade": {"low": 0.1, "high": 1}, "detour": {"low": 0, "high": 1}},
-            "seeds": 1,
-            "budget": {"trials": runs - 1, "max_concurrent": 2},
-        }
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        home = Home(path=Path(folder))
-        run_sweep(spec, home=home, tracking_uri=uri)
-        with open_store(home.store_url) as store:
-            trials = store.trials("faults")
-    ends = [trial.finished_at for trial in trials if trial.finished_at is not None]
-    return (max(ends) - min(trial.started_at for trial in trials)).total_seconds()
 
 
 def main() -> None:

@@ -27,6 +27,17 @@ def measure(seconds: float, runs: int) -> Comparison:
         seconds: What a run takes.
         runs: How many there are, one of them the control.
     """
+    return Comparison(
+        work=f"{runs} runs of {seconds:g} s, {_AT_ONCE} at a time",
+        ours=time_of_runs(seconds, runs),
+        peer="cores that never wait",
+        theirs=seconds * runs / _AT_ONCE,
+        bar=_BAR if seconds == 1 else None,
+    )
+
+
+def time_of_runs(seconds: float, runs: int, *, tracking_uri: str | None = None) -> float:
+    """Return the seconds that such a sweep took, its MLflow at a URI."""
     spec = SweepSpec.model_validate(
         {
             "name": "short",
@@ -39,15 +50,8 @@ def measure(seconds: float, runs: int) -> Comparison:
     )
     with tempfile.TemporaryDirectory() as folder:
         home = Home(path=Path(folder))
-        run_sweep(spec, home=home)
-        taken = _taken(home)
-    return Comparison(
-        work=f"{runs} runs of {seconds:g} s, {_AT_ONCE} at a time",
-        ours=taken,
-        peer="cores that never wait",
-        theirs=seconds * runs / _AT_ONCE,
-        bar=_BAR if seconds == 1 else None,
-    )
+        run_sweep(spec, home=home, tracking_uri=tracking_uri)
+        return _taken(home)
 
 
 def _taken(home: Home) -> float:

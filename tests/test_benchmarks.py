@@ -137,7 +137,8 @@ def test_short_runs_take_the_time_from_the_first_to_the_last(
 ) -> None:
     moments = iter(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=n) for n in range(99))
 
-    def run_sweep(spec: SweepSpec, *, home: Home) -> None:
+    def run_sweep(spec: SweepSpec, *, home: Home, tracking_uri: str | None) -> None:
+        assert tracking_uri is None
         assert (spec.budget.trials, spec.budget.max_concurrent) == (2, 2)
         assert spec.trial == {"wait": 1.0, "last_epoch": 1}
         with Store.open(home.store_url, clock=lambda: next(moments)) as store:
