@@ -63,7 +63,7 @@ name: small
 data: {name: digits}
 space: {loss: [smooth_ap], margin_positive: {low: 0.5, high: 0.99}}
 trial: {backbone: test_efficientnet_gn, embedding_dim: 16, epochs: 1, batch_size: 16}
-budget: {trials: 1, reports: 0}
+budget: {trials: 1, replicates: 0, reports: 0}
 """
 # The sweep of `sweeps run SPEC.yaml`: it trains nothing.
 SIMULATED: Final = """
@@ -74,7 +74,7 @@ trial: {last_epoch: 1}
 budget: {trials: 1, reports: 0}
 """
 # Commands that change the sweep that all share: they are run on a copy of the folder.
-CHANGING: Final = ("archive", "rename", "delete")
+CHANGING: Final = ("confirm", "archive", "rename", "delete")
 PLACEHOLDERS: Final = {"NAME": "small", "SPEC.yaml": "simulated.yaml"}
 
 
