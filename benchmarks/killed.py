@@ -2,10 +2,10 @@
 
 ``python -m benchmarks.killed [--kills N] [--grace SECONDS] [--json FILE]`` carries out a simulated
 sweep once, then again and again with ``kill -9`` of its driver at random instants (so many seconds
-after SIGTERM, which is how a cluster stops a job) and ``sweeps run --resume`` after
-each, until so many kills were made, and counts what differs: trials, runs and measurements in the
-store against the uninterrupted sweep's, which one run at a time makes a matter of the seed alone;
-runs that are left RUNNING or were run to their end twice; and trials that MLflow has not once.
+after SIGTERM, which is how a cluster stops a job) and ``sweeps run --resume`` after each, until so
+many kills were made, and counts what differs: trials, runs and measurements in the store against
+the uninterrupted sweep's, which one run at a time makes a matter of the seed alone; runs that are
+left RUNNING or were run to their end twice; and trials that MLflow has not once.
 """
 
 import argparse

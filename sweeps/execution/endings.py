@@ -51,7 +51,7 @@ class Endings:
         self._failures: Counter[tuple[str, int, int]] = Counter()
         self._losses = 0
         self._before: dict[tuple[int, int], int] = {}
-        self._row: list[str] = []
+        self._row, self._reason = 0, ""
         self.trouble: str | None = None
 
     def begins(self, number: int, seed: int) -> None:
@@ -76,7 +76,7 @@ class Endings:
         """
         if result["failure"]:
             return self._failed(result["kind"], result["failure"], number=number, seed=seed)
-        self._row.clear()
+        self._row = 0
         ended = result["measurement"].epoch >= last_epoch
         return Ending(state=TrialState.COMPLETE) if ended else None
 
@@ -97,25 +97,22 @@ class Endings:
 
     def _failed(self, kind: str, reason: str, *, number: int, seed: int) -> Ending:
         """Return LOST where the run is to be run again, else FAILED."""
-        if is_lost(kind):
-            if self._before.get((number, seed)) in (None, self._losses):
-                self._losses += 1
-                self._failures[kind, number, seed] += 1
-                self._row = [each for each in self._row if _general(each) == _general(reason)]
-                self._row.append(reason)
-            if len(self._row) >= self._policy.losses_in_a_row:
-                self.trouble = f"{len(self._row)} runs in a row were lost: {reason}"
-        else:
+        lost = is_lost(kind)
+        if not lost or self._before.get((number, seed)) in (None, self._losses):
             self._failures[kind, number, seed] += 1
+            if lost:
+                self._note_loss(reason)
         failures = self._failures[kind, number, seed]
-        again = failures <= self._policy.tolerated(kind)
-        if is_lost(kind) and self.trouble is not None:
-            again = True
+        again = failures <= self._policy.tolerated(kind) or (lost and self.trouble is not None)
         if not again and failures > 1:
             reason = f"{failures} times: {reason}"
         state = TrialState.LOST if again else TrialState.FAILED
         return Ending(state=state, kind=kind, reason=reason)
 
-
-def _general(reason: str) -> str:
-    return _PARTICULARS.sub("#", reason)
+    def _note_loss(self, reason: str) -> None:
+        general = _PARTICULARS.sub("#", reason)
+        self._losses += 1
+        self._row = self._row + 1 if general == self._reason else 1
+        self._reason = general
+        if self._row >= self._policy.losses_in_a_row:
+            self.trouble = f"{self._row} runs in a row were lost: {reason}"

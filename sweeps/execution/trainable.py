@@ -36,10 +36,9 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     The configuration is the searcher's suggestion plus ``workload``, ``data``, ``fingerprint``,
     ``cache``, ``scoring``, ``objectives`` (their names), ``resources`` and ``failures`` (a
     `sweeps.spec.Failures`); ``begun_at``, which tells the sweep from another of its name;
-    ``measured``, the epochs
-    that the store has of the run from attempts before, and ``checkpoints``, a folder of this
-    machine, or one that all share; of a run that confirms ``kept`` as well, a folder of this
-    machine for its weights.
+    ``measured``, the epochs that the store has of the run from attempts before, and
+    ``checkpoints``, a folder of this machine, or one that all share; of a run that confirms
+    ``kept`` as well, a folder of this machine for its weights.
     A result is ``{"measurement": Measurement | None, "failure": str | None, "done": bool}``: a
     trial that cannot be scored ends with its reason, and the ``kind`` of that, and the actor lives
     on. Where the process has come to hold more than it did after its first trial, the last result
