@@ -5,8 +5,8 @@ from collections.abc import Callable
 from objectives import InputError
 from sweeps.execution.places import Places
 from sweeps.home import Home
-from sweeps.store import Store, redacted
-from sweeps.tracking import MlflowMirror, is_server
+from sweeps.store import Store
+from sweeps.tracking import MlflowMirror, is_server, said_by
 
 __all__ = ["mirror_failure", "mirror_of", "replay_sweep"]
 
@@ -23,13 +23,8 @@ def mirror_failure(action: Callable[[], None]) -> str | None:
     try:
         action()
     except Exception as error:
-        return _said(error)
+        return said_by(error)
     return None
-
-
-def _said(error: Exception) -> str:
-    """Return what MLflow, its database or the network says, in a line, without passwords."""
-    return redacted(str(error)).strip().partition("\n")[0] or type(error).__name__
 
 
 def replay_sweep(
@@ -61,6 +56,6 @@ def replay_sweep(
             mirror_of(store, name, tracking_uri=places.tracking_uri, home=places.root).replay()
         except Exception as error:
             raise InputError(
-                f"MLflow cannot be brought level with the store: {_said(error)}",
+                f"MLflow cannot be brought level with the store: {said_by(error)}",
                 field="tracking_uri",
             ) from error

@@ -1,6 +1,6 @@
 """Tracking: the store mirrored to MLflow, and MLflow's UI over the mirror."""
 
-from sweeps.tracking.client import check_tracking_uri, is_server
+from sweeps.tracking.client import check_tracking_uri, is_server, said_by
 from sweeps.tracking.mirror import EXPERIMENT, MlflowMirror
 from sweeps.tracking.mirror_thread import MirrorThread
 from sweeps.tracking.server import (
@@ -21,6 +21,7 @@ __all__ = [
     "check_tracking_uri",
     "is_server",
     "runs_page",
+    "said_by",
     "serve",
     "ui_command",
     "ui_environment",

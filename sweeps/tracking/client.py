@@ -12,7 +12,14 @@ from urllib.parse import urlsplit
 from objectives import InputError
 from sweeps.store import is_database_url, redacted
 
-__all__ = ["check_tracking_uri", "is_server", "missing_file", "open_client", "quiet_mlflow"]
+__all__ = [
+    "check_tracking_uri",
+    "is_server",
+    "missing_file",
+    "open_client",
+    "quiet_mlflow",
+    "said_by",
+]
 
 # Set before mlflow is imported, unless the user has set them. No telemetry, no chatter on the
 # terminal, and no long retries: the mirror comes back by itself.
@@ -70,6 +77,11 @@ def open_client(tracking_uri: str) -> Any:
     if (file := missing_file(tracking_uri)) is not None:
         _make_database(file)
     return MlflowClient(tracking_uri=tracking_uri)
+
+
+def said_by(error: Exception) -> str:
+    """Return what MLflow, its database or the network says, in a line, without passwords."""
+    return redacted(str(error)).strip().partition("\n")[0] or type(error).__name__
 
 
 def missing_file(tracking_uri: str) -> Path | None:

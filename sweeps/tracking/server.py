@@ -13,7 +13,13 @@ from typing import Final
 
 from objectives import InputError
 from sweeps.store import redacted
-from sweeps.tracking.client import check_tracking_uri, is_server, open_client, quiet_mlflow
+from sweeps.tracking.client import (
+    check_tracking_uri,
+    is_server,
+    open_client,
+    quiet_mlflow,
+    said_by,
+)
 from sweeps.tracking.mirror import EXPERIMENT
 
 __all__ = ["answers", "check_port", "runs_page", "serve", "ui_command", "ui_environment"]
@@ -54,8 +60,9 @@ def runs_page(tracking_uri: str, host: str, port: int) -> str:
     try:
         experiment = open_client(tracking_uri).get_experiment_by_name(EXPERIMENT)
     except Exception as error:  # MLflow's own, SQLAlchemy's, the driver's
-        said = redacted(str(error)).strip().partition("\n")[0]
-        raise InputError(f"MLflow cannot be opened: {said}", field="tracking_uri") from error
+        raise InputError(
+            f"MLflow cannot be opened: {said_by(error)}", field="tracking_uri"
+        ) from error
     if experiment is None:
         return f"http://{host}:{port}/"
     # Without the type the UI opens on its pages for language models.
