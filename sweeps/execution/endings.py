@@ -1,7 +1,9 @@
 """Endings of runs: decided once, on the driver, for the search and for the store alike."""
 
 import re
+import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -13,6 +15,9 @@ __all__ = ["Ending", "Endings"]
 
 # Processes, addresses and identifiers: what two reasons that are the same may differ in.
 _PARTICULARS: Final = re.compile(r"\b(0x)?[0-9a-f]{8,}\b|\d+")
+
+# So long after the loss of a node Ray may yet hand out processes of it.
+_SETTLES_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,25 +42,34 @@ class Endings:
 
     Runs that were under way side by side may be lost together, such as with their node: that is one
     loss. So one counts, against its run and towards a row, only where the run began after the last
-    that counted.
+    that counted. One that no process ever began was lost with the process: it counts towards a row
+    unless a loss was counted a moment before, and never against its run.
 
     Args:
         policy: What becomes of runs that do not complete.
+        clock: Seconds, from whenever.
 
     Attributes:
         trouble: Why no further run should begin; None where nothing speaks against it.
     """
 
-    def __init__(self, policy: Failures) -> None:
+    def __init__(self, policy: Failures, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._policy = policy
+        self._clock = clock
         self._failures: Counter[tuple[str, int, int]] = Counter()
         self._losses = 0
         self._before: dict[tuple[int, int], int] = {}
         self._row, self._reason = 0, ""
+        self._settled_at = -float("inf")
         self.trouble: str | None = None
 
+    @property
+    def settling(self) -> bool:
+        """Whether a process was lost a moment ago, so that a run that begins now may be, too."""
+        return self._clock() < self._settled_at
+
     def begins(self, number: int, seed: int) -> None:
-        """Take note that a run begins.
+        """Take note that a process begins a run.
 
         Args:
             number: The trial's.
@@ -98,10 +112,13 @@ class Endings:
     def _failed(self, kind: str, reason: str, *, number: int, seed: int) -> Ending:
         """Return LOST where the run is to be run again, else FAILED."""
         lost = is_lost(kind)
-        if not lost or self._before.get((number, seed)) in (None, self._losses):
+        before = self._before.pop((number, seed), None)
+        if not lost or before == self._losses:
             self._failures[kind, number, seed] += 1
-            if lost:
-                self._note_loss(reason)
+        if lost and (before == self._losses or (before is None and not self.settling)):
+            self._note_loss(reason)
+            if kind == "lost":
+                self._settled_at = self._clock() + _SETTLES_SECONDS
         failures = self._failures[kind, number, seed]
         again = failures <= self._policy.tolerated(kind) or (lost and self.trouble is not None)
         if not again and failures > 1:

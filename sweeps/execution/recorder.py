@@ -72,6 +72,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Record a run as RUNNING, and its trial where it is the first of it."""
+        self._endings.begins(trial.config["number"], trial.config["seed"])
         self._writes.write(self._add, dict(trial.config))
         self._call_back()
 
@@ -92,7 +93,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # Ray has no types
         ending = self._endings.of_error(
             _kept_text(trial), number=trial.config["number"], seed=trial.config["seed"]
         )
-        # Where an actor fails before the first epoch, Ray has not said that the trial started.
+        # Where no process began the run, Ray has not said that the trial started.
         self._writes.write(self._add, dict(trial.config))
         node = (trial.last_result or {}).get("node_ip")
         self._writes.write(self._record, dict(trial.config), None, ending, node)

@@ -96,8 +96,10 @@ def run_trials(
     checkpoints = home.checkpoints(spec.name)
     begun_at = store.sweep(spec.name).created_at.isoformat()
 
+    def wanted() -> int:
+        return 0 if endings.settling else slots.wanted()
+
     def known(run: Suggestion) -> dict[str, Any]:
-        endings.begins(run.number, run.seed)
         attempt, measured = store.tried(spec.name, run.number, seed=run.seed)
         return {"attempt": attempt, "measured": list(measured)}
 
@@ -118,7 +120,7 @@ def run_trials(
             TrialTrainable,
             name=spec.name,
             config={**surroundings, "checkpoints": str(checkpoints), "begun_at": begun_at},
-            search_alg=StudySearcher(study, slots.wanted, known, writes),
+            search_alg=StudySearcher(study, wanted, known, writes),
             scheduler=Scheduler(),
             num_samples=-1,
             stop=stopper,

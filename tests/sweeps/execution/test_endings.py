@@ -7,12 +7,30 @@ from trainer import Measurement
 
 from .test_last_words import DIED, RAISED
 
+SETTLES = 3.0
+
 AT_LAST = {"number": 8, "seed": 0, "last_epoch": 2}
 
 
 def result(epoch: int | None, failure: str | None = None) -> dict[str, Any]:
     measured = epoch and Measurement(epoch=epoch, seed=0, split="validation", metrics={"opis": 0.1})
     return {"measurement": measured, "failure": failure, "kind": "not_scored", "done": False}
+
+
+class Time:
+    """Clock that is set."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def died(endings: Endings, number: int, seed: int = 0, text: str = DIED) -> Ending:
+    """Let a process begin a run, and die."""
+    endings.begins(number, seed)
+    return endings.of_error(text, number=number, seed=seed)
 
 
 def test_a_run_is_complete_with_its_last_rung() -> None:
@@ -39,37 +57,37 @@ def test_a_run_whose_process_dies_is_lost_and_the_third_time_failed() -> None:
     endings = Endings(Failures())
     found = []
     for _ in range(3):
-        found.append(endings.of_error(DIED, number=0, seed=0))
+        found.append(died(endings, 0))
         endings.of_result(result(1), **AT_LAST)  # of another run: no row
     assert [each.state.value for each in found] == ["LOST", "LOST", "FAILED"]
     assert (found[2].reason or "").startswith("3 times: the actor died: its worker process")
     assert endings.trouble is None
-    assert endings.of_error(DIED, number=0, seed=1).state is TrialState.LOST
+    assert died(endings, 0, 1).state is TrialState.LOST
 
 
 def test_five_losses_in_a_row_are_trouble() -> None:
     endings = Endings(Failures())
     for number in range(4):
-        endings.of_error(DIED, number=number, seed=0)
+        died(endings, number)
     endings.of_result(result(1), **AT_LAST)
     for number in range(4):
-        endings.of_error(DIED, number=number, seed=1)
+        died(endings, number, 1)
     endings.of_result(result(None, "collapsed"), **AT_LAST)  # proves nothing
     assert endings.trouble is None
-    endings.of_error(DIED, number=9, seed=1)
+    died(endings, 9, 1)
     assert (endings.trouble or "").startswith("5 runs in a row were lost: the actor died: ")
 
 
 def test_where_none_can_run_none_fails_for_it() -> None:
     endings = Endings(Failures())
-    found = [endings.of_error(DIED, number=number, seed=0) for number in (0, 0, 1, 1, 0)]
+    found = [died(endings, number) for number in (0, 0, 1, 1, 0)]
     assert endings.trouble
     assert {each.state for each in found} == {TrialState.LOST}
 
 
 def test_what_failed_by_its_own_doing_did_so_also_in_times_of_trouble() -> None:
     endings = Endings(Failures(losses_in_a_row=1))
-    endings.of_error(DIED, number=0, seed=0)
+    died(endings, 0)
     assert endings.trouble
     found = endings.of_result(result(None, "collapsed"), **AT_LAST)
     assert found is not None
@@ -79,17 +97,17 @@ def test_what_failed_by_its_own_doing_did_so_also_in_times_of_trouble() -> None:
 def test_losses_for_different_reasons_are_no_row() -> None:
     endings = Endings(Failures())
     for number in range(8):
-        endings.of_error(f"dead because of {'sun' * (number % 2)}", number=number, seed=0)
+        died(endings, number, text=f"dead because of {'sun' * (number % 2)}")
     assert endings.trouble is None
 
 
 def test_reasons_that_differ_in_a_process_are_the_same() -> None:
     endings = Endings(Failures())
     for number in range(5):
-        died = (
+        text = (
             f"The actor is dead because node 10.0.0.{number}, pid {number}, ff00{number}aabb died"
         )
-        endings.of_error(died, number=number, seed=0)
+        died(endings, number, text=text)
     assert endings.trouble
 
 
@@ -104,6 +122,30 @@ def test_runs_that_are_lost_together_are_one_loss() -> None:
     assert endings.trouble is None
 
 
+def test_what_no_process_began_is_lost_with_a_loss_a_moment_before() -> None:
+    time = Time()
+    endings = Endings(Failures(), clock=time)
+    assert not endings.settling
+    died(endings, 0)
+    assert endings.settling
+    for number in [*range(9)] * 9:  # Ray hands out processes of a node that has gone
+        assert endings.of_error(DIED, number=number, seed=0).state is TrialState.LOST
+    assert endings.trouble is None
+    time.now += SETTLES
+    assert not endings.settling
+    assert died(endings, 0).state is TrialState.LOST  # its second loss
+
+
+def test_what_no_process_ever_begins_is_trouble_in_the_end_and_no_failure() -> None:
+    time = Time()
+    endings = Endings(Failures(), clock=time)
+    for _ in range(5):
+        assert endings.trouble is None
+        assert endings.of_error(DIED, number=0, seed=0).state is TrialState.LOST
+        time.now += SETTLES
+    assert (endings.trouble or "").startswith("5 runs in a row were lost: ")
+
+
 def unreadable(why: str) -> dict[str, Any]:
     return {**result(None, why), "kind": "data"}
 
@@ -111,6 +153,7 @@ def unreadable(why: str) -> dict[str, Any]:
 def test_data_that_a_machine_cannot_read_are_its_own_doing() -> None:
     endings = Endings(Failures())
     for number in range(5):
+        endings.begins(number, 0)
         found = endings.of_result(unreadable("no file"), number=number, seed=0, last_epoch=2)
         assert found is not None
         assert (found.state, found.kind, found.reason) == (TrialState.LOST, "data", "no file")
@@ -129,9 +172,9 @@ def test_what_is_to_be_run_again_is_said_by_the_policy() -> None:
     endings = Endings(policy)
     states = [endings.of_error(RAISED, number=0, seed=0).state.value for _ in range(3)]
     assert states == ["LOST", "FAILED", "FAILED"]
-    assert endings.of_error(DIED, number=1, seed=0).state is TrialState.FAILED
+    assert died(endings, 1).state is TrialState.FAILED
     assert endings.trouble is None
-    assert endings.of_error(DIED, number=2, seed=0).state is TrialState.LOST
+    assert died(endings, 2).state is TrialState.LOST
     assert (endings.trouble or "").startswith("2 runs in a row were lost: ")
 
 
