@@ -1,6 +1,8 @@
 VENV ?= .venv
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.14 python3,$(shell command -v $(name))))
 ARGS ?=
+# A process of the tests on each core; those that start a Ray keep to one.
+PARALLEL ?= --numprocesses logical --dist loadgroup
 CONSTRAINTS ?= constraints.txt
 BIN = $(VENV)/bin
 
@@ -15,14 +17,17 @@ install: $(VENV)/.installed  ## Make the virtual environment (VENV=.venv) and in
 demo: install  ## Run the demo sweep, about 5 minutes on 2 cores (again: ARGS="--name demo2")
 	$(BIN)/sweeps run examples/demo.yaml --export margins.yaml $(ARGS)
 
+# Threads of torch in several processes at a time would wait for each other.
+test faults fast: export OMP_NUM_THREADS = 1
+
 test: install  ## Run the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 faults: install  ## Run the tests in which whole sweeps lose a driver, a node, a database or their secrets
 	$(BIN)/python -m pytest -m 'faults and not slow' $(ARGS)
 
 fast: install  ## Run the tests that start no Ray
-	$(BIN)/python -m pytest -m 'not ray and not faults and not slow and not gpu and not browser' $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not ray and not faults and not slow and not gpu and not browser' $(ARGS)
 
 lint: install  ## Check style and format
 	$(BIN)/ruff check .

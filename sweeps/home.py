@@ -62,7 +62,7 @@ class Home:
         return self.path.absolute() / "cache"
 
     def kept(self, name: str) -> Path:
-        """Folder of the weights that confirming a sweep has left."""
+        """Folder of the weights that the reports of a sweep, and confirming it, have left."""
         return self.path.absolute() / "models" / name
 
     def checkpoints(self, name: str) -> Path:

@@ -4,7 +4,7 @@ from .backbone import check_backbone
 from .baselines import score_raw_pixels, score_untouched_trunk
 from .checkpoint import load_checkpoint, load_state, save_checkpoint, save_state
 from .config import ORDERED_FIELDS, TCM_FIELDS, TCM_WEIGHTS, TrialConfig
-from .confirmation import ConfirmationRun
+from .confirmation import confirmation_run
 from .data import (
     VALIDATION_SHARE,
     DataConfig,
@@ -48,7 +48,6 @@ __all__ = [
     "TCM_WEIGHTS",
     "VALIDATION_SHARE",
     "Comparison",
-    "ConfirmationRun",
     "DataConfig",
     "Difference",
     "Embedder",
@@ -73,6 +72,7 @@ __all__ = [
     "build_embedder",
     "build_loss",
     "check_backbone",
+    "confirmation_run",
     "describe_fault",
     "fit_batch",
     "import_object",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -13,8 +14,11 @@ from trainer.device_memory import is_out_of_memory, release_memory, widen_memory
 from trainer.embedder import Embedder
 from trainer.engine import TrainingRun
 from trainer.errors import OutOfMemory
+from trainer.image_batches import evaluation_crop
+from trainer.kept_weights import KeptWeights
 from trainer.measurement import Measurement
 from trainer.peak_memory import PeakMemory
+from trainer.trunk_input import TrunkInput
 
 __all__ = ["TrialRun"]
 
@@ -41,6 +45,7 @@ class TrialRun:
         device: The device to train on.
         calibration: The range of distances over which consistency is judged.
         scored: The split that `advance` measures.
+        once: Whether it does so at the last epoch only.
     """
 
     def __init__(
@@ -51,8 +56,11 @@ class TrialRun:
         device: torch.device,
         calibration: Calibration,
         scored: Split = "validation",
+        once: bool = False,
     ) -> None:
-        self._asked = self._config = config
+        every = config.epochs if once else config.evaluate_every
+        self._asked = config
+        self._config = config.model_copy(update={"evaluate_every": every})
         self._data = data
         self._device = device
         self._calibration = calibration
@@ -61,6 +69,7 @@ class TrialRun:
         self._run: TrainingRun | None = None
         self._between_steps: Callable[[], None] = lambda: None
         self._measured = 0
+        self._metrics: dict[str, float] = {}
         self._widened = False
 
     def advance(self) -> Measurement:
@@ -76,7 +85,8 @@ class TrialRun:
             self._economise()
             found = self._attempt()
         self._measured = found.epoch
-        return replace(found, metrics={**found.metrics, **self._costs()})
+        self._metrics = {**found.metrics, **self._costs()}
+        return replace(found, metrics=dict(self._metrics))
 
     @property
     def between_steps(self) -> Callable[[], None]:
@@ -96,16 +106,45 @@ class TrialRun:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the course depends on."""
-        return {**self._begun().state_dict(), "handed_over": self._measured}
+        course = self._begun().state_dict()
+        return {**course, "handed_over": self._measured, "metrics": dict(self._metrics)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned for the same configuration and data."""
         size = state["config"]["micro_batch_size"]
-        self._config = self._asked.model_copy(update={"micro_batch_size": size})
+        self._config = self._config.model_copy(update={"micro_batch_size": size})
         self._run = None
         run = self._begun()
         run.load_state_dict(state)
         self._measured = state["handed_over"]
+        self._metrics = dict(state["metrics"])
+
+    def keep(self, path: Path) -> None:
+        """Write the embedder to a file that `trainer.load_embedder` reads.
+
+        Raises:
+            ValueError: Nothing was trained and measured yet.
+            OSError: The folder is not there, or cannot be written to.
+        """
+        if not self._metrics:
+            raise ValueError("there are no weights to keep before the run is measured")
+        embedder = self._begun().embedder
+        KeptWeights(
+            config=self._asked,
+            trunk_input=self._seen(embedder.trunk_input),
+            metrics=self._metrics,
+            embedder=embedder,
+        ).save(path)
+
+    def _seen(self, trunk_input: TrunkInput) -> TrunkInput:
+        """Return the trunk's input as the data, and what can be computed, leave it."""
+        crop = evaluation_crop(self._data.dataset, trunk_input)
+        return replace(
+            trunk_input,
+            interpolation=crop.interpolation,
+            crop_share=crop.share,
+            crop_mode="squash" if crop.squash else "center",
+        )
 
     def _begun(self) -> TrainingRun:
         if self._run is None:

@@ -112,11 +112,10 @@ def confirm_sweep(
             settle(store, name, reason="the confirmation was interrupted")
 
         with MirrorThread(mirror) as mirroring, watched(callbacks, watching), lease.concluding(end):
-            kept = {"kept": str(places.root.kept(name))}
             run_trials(
                 spec,
                 runs,
-                {**surroundings_of(spec, data, places.decoded), **kept},
+                surroundings_of(spec, data, places.decoded),
                 store=store,
                 home=places.root,
                 slots=places.slots(spec),

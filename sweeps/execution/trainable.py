@@ -4,7 +4,7 @@ import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from ray import tune
 
@@ -12,7 +12,7 @@ from objectives import InputError
 from sweeps.execution.checkpoints import Checkpoints
 from sweeps.execution.opened_data import Surroundings, UnreadableData, check_metrics
 from sweeps.home import run_file
-from sweeps.spec import ConfirmingRun, Data, LongRun, Run
+from sweeps.spec import Data, KeepableRun, LongRun, Run
 from trainer import Measurement, TrialFailed
 
 __all__ = ["TrialTrainable"]
@@ -37,8 +37,8 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     ``cache``, ``scoring``, ``objectives`` (their names), ``resources`` and ``failures`` (a
     `sweeps.spec.Failures`); ``begun_at``, which tells the sweep from another of its name;
     ``measured``, the epochs that the store has of the run from attempts before, and
-    ``checkpoints``, a folder of this machine, or one that all share; of a run that confirms
-    ``kept`` as well, a folder of this machine for its weights.
+    ``checkpoints`` and ``kept``, folders of this machine, or ones that all share, for what a run
+    goes on from, and for the weights of those that are kept.
     A result is ``{"measurement": Measurement | None, "failure": str | None, "done": bool}``: a
     trial that cannot be scored ends with its reason, and the ``kind`` of that, and the actor lives
     on. Where the process has come to hold more than it did after its first trial, the last result
@@ -46,7 +46,6 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     """
 
     _run: Run | None = None
-    _confirming: ConfirmingRun | None = None
     _held_at_first: int | None = None
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -91,8 +90,8 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
             self._check_time()
             found = run.advance()
             if found.epoch >= self._last_epoch:
-                if self._confirming is not None and self._config["keep"]:
-                    self._keep(self._confirming)
+                if self._config["keep"] and isinstance(run, KeepableRun):
+                    self._keep(run)
                 # The driver may die, or find the store gone, before it has recorded this.
                 self._checkpoints.finish(found)
                 return found
@@ -125,7 +124,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         if self._run is not None:
             self._checkpoints.drop()
 
-    def _keep(self, run: ConfirmingRun) -> None:
+    def _keep(self, run: KeepableRun) -> None:
         """Keep the weights where that can be; what was measured counts all the same."""
         folder, config = Path(self._config["kept"]), self._config
         with suppress(OSError):
@@ -141,7 +140,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 
     def _is_worn_out(self) -> bool:
         """Let go of the run; say whether the process holds much more than after the first."""
-        self._run = self._confirming = None
+        self._run = None
         held = Surroundings(self._config).workload.release()
         if self._held_at_first is None:
             self._held_at_first = held
@@ -177,8 +176,6 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
             )
             if isinstance(self._run, LongRun):
                 self._run.between_steps = self._between_steps
-            if confirm is not None:
-                self._confirming = cast(ConfirmingRun, self._run)
         return self._run
 
 

@@ -119,7 +119,12 @@ def run_trials(
         tune.run(
             TrialTrainable,
             name=spec.name,
-            config={**surroundings, "checkpoints": str(checkpoints), "begun_at": begun_at},
+            config={
+                **surroundings,
+                "checkpoints": str(checkpoints),
+                "kept": str(home.kept(spec.name)),
+                "begun_at": begun_at,
+            },
             search_alg=StudySearcher(study, wanted, known, writes),
             scheduler=Scheduler(),
             num_samples=-1,

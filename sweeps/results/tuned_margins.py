@@ -15,7 +15,7 @@ from sweeps.results.pairs import Pair
 from sweeps.results.picking import KNEE, advice, pick_trial, unproven
 from sweeps.results.ranking import RankedTrials, ranked_trials
 from sweeps.spec import KeptRun, PickedTrial, Reference, workload_of
-from sweeps.store import MeasurementRecord, Purpose, Store, SweepRecord
+from sweeps.store import MeasurementRecord, Store, SweepRecord
 from trainer import Split
 
 __all__ = ["export_margins", "margins_of", "write_margins"]
@@ -38,8 +38,8 @@ def export_margins(
         pick: As `pick_trial`.
         limits: As `pick_trial`.
         force: Whether to export, marked, what noise explains as well.
-        kept: Seed of the pick's run whose weights `confirm_sweep` kept, and the name of the file
-            that they are exported to; None where they are not.
+        kept: Seed of the pick's run whose weights were kept (`sweeps.home.kept_seeds`), and the
+            name of the file that they are exported to; None where they are not.
 
     Returns:
         The export of the sweep's workload: for metric learning a `trainer.TunedMargins`.
@@ -125,7 +125,7 @@ def _kept(
     measurements: Iterable[MeasurementRecord], number: int, kept: tuple[int, str]
 ) -> KeptRun | None:
     seed, file = kept
-    final = final_measurements(measurements, purpose=Purpose.CONFIRM, split="test")
+    final = final_measurements(measurements, purpose=None, split=None)
     run = next((each for each in final.get(number, ()) if each.seed == seed), None)
     if run is None:
         return None

@@ -94,7 +94,7 @@ class ReplicatedStudy:
         self._running: Counter[int] = Counter()
         self._values: dict[int, dict[int, Array]] = {}
         self._owed: Counter[int] = Counter()
-        self._again = deque(each.suggestion for each in runs if not each.ended)
+        self._again = deque(Reports.as_planned(e.suggestion, known) for e in runs if not e.ended)
         self._out: set[tuple[int, int]] = set()
         self._reported = {
             each.suggestion.key for each in runs if each.suggestion.purpose == "REPORT"

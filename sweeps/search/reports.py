@@ -4,6 +4,7 @@ The seeds that chose a configuration speak too well of it. These have chosen not
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Final
 
@@ -24,7 +25,8 @@ class Reports:
     Each chosen configuration is trained with its references (the same configuration with what is
     judged switched off, and at its published values) under the same fresh seeds: the chosen first
     one under two, then the next; what is left goes round for further seeds. A reference that
-    several share is trained once.
+    several share is trained once. Of each, the weights under the first fresh seed are kept: not
+    those of the best run, which would be to choose by luck.
 
     Args:
         rule: What the references are; None: there are none.
@@ -50,7 +52,12 @@ class Reports:
             if len(with_these) > self.runs:
                 break
             planned = with_these
-        return list(planned.values())
+        return [self.as_planned(each, suggested) for each in planned.values()]
+
+    @staticmethod
+    def as_planned(run: Suggestion, suggested: Mapping[int, Suggestion]) -> Suggestion:
+        """Return a report with whether its weights are kept."""
+        return replace(run, keep=run.seed == fresh_seed(suggested, block=_BLOCK))
 
 
 def _rounds(groups: Sequence[Group]) -> Iterator[tuple[Group, int]]:

@@ -13,7 +13,7 @@ from sweeps.spec.space import SearchSpace
 from sweeps.spec.space_rules import SpaceRules
 from sweeps.spec.spec import SweepSpec, load_spec, rename, usable_name
 from sweeps.spec.workload import (
-    ConfirmingRun,
+    KeepableRun,
     KeptRun,
     LongRun,
     PickedTrial,
@@ -29,11 +29,11 @@ __all__ = [
     "Budget",
     "Cache",
     "Choices",
-    "ConfirmingRun",
     "ControlRule",
     "Data",
     "Failures",
     "Forecast",
+    "KeepableRun",
     "KeptRun",
     "LongRun",
     "MemoryDemand",

@@ -21,7 +21,7 @@ from sweeps.spec.space_rules import SpaceRules
 from trainer import Measurement, Split
 
 __all__ = [
-    "ConfirmingRun",
+    "KeepableRun",
     "KeptRun",
     "LongRun",
     "PickedTrial",
@@ -68,8 +68,9 @@ class LongRun(Run, Protocol):
     between_steps: Callable[[], None]
 
 
-class ConfirmingRun(Run, Protocol):
-    """A run that trains on the classes of train and validation, and measures the test classes."""
+@runtime_checkable
+class KeepableRun(Run, Protocol):
+    """A run whose model can be kept."""
 
     def keep(self, path: Path) -> None:
         """Write what was trained and measured to a file."""
@@ -181,7 +182,8 @@ class Workload:
         default_objectives: Names of the two where a spec names none; the first two if empty.
         last_epoch: Maps a configuration to the rung at which its training ends, counted from 1.
         start: Begins a training run, in the process of a trial, from a configuration, the data,
-            the ``scoring`` section, and what the trial holds. May raise ``trainer.TrialFailed``.
+            the ``scoring`` section, and what the trial holds. May raise ``trainer.TrialFailed``. Of
+            members of the front one `KeepableRun` each is kept.
         confirm: Begins a run that `Run.advance` ends at once, at the last epoch, from what `start`
             takes: trained on all classes but those of the test split, it measures these. None where
             nothing can be confirmed.
@@ -212,7 +214,7 @@ class Workload:
     objectives: Mapping[str, Objective]
     last_epoch: Callable[[Any], int]
     start: Callable[[Any, Data, Any, Resources], Run]
-    confirm: Callable[[Any, Data, Any, Resources], ConfirmingRun] | None = None
+    confirm: Callable[[Any, Data, Any, Resources], KeepableRun] | None = None
     prepare: Callable[[Resources], None] = _no_preparation
     data: type[Any] | None = None
     open_data: Callable[[Any, Cache], Data] = _no_data

@@ -11,13 +11,14 @@ import torch
 
 from objectives import Calibration, InputError
 from trainer import (
-    ConfirmationRun,
     Embedder,
     Measurement,
     SplitDataset,
     TrainingRun,
     TrialConfig,
     TrialFailed,
+    TrialRun,
+    confirmation_run,
     load_embedder,
     read_kept_weights,
 )
@@ -29,8 +30,8 @@ CPU = torch.device("cpu")
 CLOCKS = {"train_seconds", "score_seconds", "peak_memory_mib"}
 
 
-def confirmation(config: TrialConfig, data: SplitDataset) -> ConfirmationRun:
-    return ConfirmationRun(config, data, device=CPU, calibration=Calibration())
+def confirmation(config: TrialConfig, data: SplitDataset) -> TrialRun:
+    return confirmation_run(config, data, device=CPU, calibration=Calibration())
 
 
 def merged_by_hand(data: SplitDataset) -> SplitDataset:

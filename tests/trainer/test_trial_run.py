@@ -2,6 +2,7 @@ import copy
 import gc
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from trainer import (
     TrialFailed,
     TrialRun,
     bound_memory,
+    read_kept_weights,
     release_memory,
 )
 
@@ -242,3 +244,24 @@ def test_cuda_runs_out_and_the_trial_completes(make_config: MakeConfig, data: Sp
         assert found.metrics["micro_batch_size"] < 64
     finally:
         bound_memory(device, 1)
+
+
+def test_what_is_kept_is_the_last_that_was_measured(
+    make_config: MakeConfig, data: SplitDataset, tmp_path: Path
+) -> None:
+    config = make_config(epochs=2)
+    run = begun(config, data)
+    with pytest.raises(ValueError, match="no weights to keep before the run is measured"):
+        run.keep(tmp_path / "kept.pt")
+    run.advance()
+    last = run.advance()
+    run.keep(tmp_path / "kept.pt")
+    resumed = begun(config, data)
+    resumed.load_state_dict(run.state_dict())
+    resumed.keep(tmp_path / "again.pt")
+    kept, again = (read_kept_weights(tmp_path / name) for name in ("kept.pt", "again.pt"))
+    assert kept.config == config
+    assert kept.metrics == again.metrics == last.metrics
+    weights = run.embedder.head.weight
+    assert torch.equal(kept.embedder.head.weight, weights)
+    assert torch.equal(again.embedder.head.weight, weights)

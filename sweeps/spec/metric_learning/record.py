@@ -17,7 +17,7 @@ from sweeps.spec.metric_learning.plan import plan
 from sweeps.spec.metric_learning.recipes import recipe_fields
 from sweeps.spec.resources import Resources
 from sweeps.spec.space_rules import SpaceRules
-from sweeps.spec.workload import ConfirmingRun, PickedTrial, Run, Workload
+from sweeps.spec.workload import KeepableRun, PickedTrial, Run, Workload
 from trainer import (
     ORDERED_FIELDS,
     RECIPES,
@@ -55,11 +55,11 @@ def _start(config: TrialConfig, data: Data, scoring: Calibration, resources: Res
 
 def _confirm(
     config: TrialConfig, data: Data, scoring: Calibration, resources: Resources
-) -> ConfirmingRun:
-    from trainer import ConfirmationRun
+) -> KeepableRun:
+    from trainer import confirmation_run
 
     device = device_of(resources)
-    return ConfirmationRun(config, data.content, device=device, calibration=scoring)
+    return confirmation_run(config, data.content, device=device, calibration=scoring)
 
 
 def _raw_pixels(

@@ -1,10 +1,11 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from sweeps.search import Suggestion
-from sweeps.search.replication import ReplicatedStudy
+from sweeps.search.replication import PastRun, ReplicatedStudy
 from sweeps.search.reports import Reports
 from sweeps.spec.metric_learning import workload
 
@@ -31,6 +32,7 @@ ALL = {each.number: each for each in (CONTROL, DEFAULT, TUNED, OTHER)}
 def planned(chosen: Sequence[int], *, runs: int) -> list[tuple[int, int]]:
     plan = Reports(RULE, lambda: chosen, runs=runs).plan(ALL)
     assert all(each.purpose == "REPORT" for each in plan)
+    assert all(each.keep == (each.seed == FRESH) for each in plan)
     return [(each.number, each.seed - FRESH) for each in plan]
 
 
@@ -130,3 +132,22 @@ def test_what_still_runs_is_waited_for() -> None:
     assert (study.done, study.ask(), study.ask()) == (False, one, None)
     study.tell(one, None)
     assert (study.ask(), study.done) == (None, True)
+
+
+def test_a_report_that_was_lost_with_its_sweep_is_kept_as_planned() -> None:
+    def study() -> ReplicatedStudy:
+        reports = Reports(RULE, lambda: [2], runs=6)
+        return ReplicatedStudy(small_study(), PAIR, seeds="auto", reports=reports)
+
+    runs = [
+        PastRun(suggestion=replace(each, keep=False), ended=False)
+        for each in (ALL[2], *Reports(RULE, lambda: [2], runs=6).plan(ALL))
+    ]
+    restored = study()
+    restored.restore(ALL, runs)
+    again = [restored.ask() for _ in runs]
+    assert [(e.number, e.seed, e.keep) for e in again if e] == [
+        (2, 0, False),
+        *((number, FRESH, True) for number in (2, 0, 1)),
+        *((number, FRESH + 1, False) for number in (2, 0, 1)),
+    ]
