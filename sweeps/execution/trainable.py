@@ -11,6 +11,7 @@ from ray import tune
 from objectives import InputError
 from sweeps.execution.checkpoints import Checkpoints
 from sweeps.execution.opened_data import Surroundings, UnreadableData, check_metrics
+from sweeps.execution.time_limit import TimeLimit, TimeLimitReached
 from sweeps.home import run_file
 from sweeps.spec import Data, KeepableRun, LongRun, Run
 from trainer import Measurement, TrialFailed
@@ -22,12 +23,6 @@ __all__ = ["TrialTrainable"]
 _TOLERATED: Final = 2**28
 # So long a process rests that cannot read the data.
 _REST_SECONDS: Final = 5.0
-
-
-class TimeLimitReached(TrialFailed):
-    """A trial that takes longer than it may."""
-
-    kind = "time_limit"
 
 
 class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
@@ -46,6 +41,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     """
 
     _run: Run | None = None
+    _limit: TimeLimit | None = None
     _held_at_first: int | None = None
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -105,11 +101,10 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
             self._checkpoints.save_between(self._run)
 
     def _check_time(self) -> None:
-        limit = self._config["failures"]["time_limit"]
-        if limit is not None and time.monotonic() - self._started_at > limit:
+        if self._limit is not None and self._limit.is_over:
             if self._run is not None:
                 self._checkpoints.save_now(self._run)
-            raise TimeLimitReached(f"has trained for more than {limit:g} s")
+            raise self._limit.reached
 
     @staticmethod
     def _data(here: Surroundings) -> Data:
@@ -141,6 +136,8 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     def _is_worn_out(self) -> bool:
         """Let go of the run; say whether the process holds much more than after the first."""
         self._run = None
+        if self._limit is not None:
+            self._limit.lift()
         held = Surroundings(self._config).workload.release()
         if self._held_at_first is None:
             self._held_at_first = held
@@ -158,7 +155,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         if self._run is None:
             here = Surroundings(self._config)
             data, workload = self._data(here), here.workload
-            self._started_at = time.monotonic()
+            self._limit = TimeLimit(self._config["failures"]["time_limit"])
             plain = {**self._config["config"], "seed": self._config["seed"]}
             config = workload.config.model_validate(plain)
             self._last_epoch = workload.last_epoch(config)
