@@ -66,7 +66,7 @@ _RECORDS: Final = (
         ideal=1.0,
         reference=0.0,
         scale="logit",
-        tolerance=0.005,
+        tolerance=0.0,
     ),
     Objective(
         name="map_at_r",
@@ -76,7 +76,7 @@ _RECORDS: Final = (
         ideal=1.0,
         reference=0.0,
         scale="logit",
-        tolerance=0.005,
+        tolerance=0.0,
     ),
     Objective(
         name="opis",

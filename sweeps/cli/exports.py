@@ -93,9 +93,7 @@ def export_trial(
             "known of what its margins gain; `sweeps confirm` finds it out"
         )
     if chosen.control and rule is not None:
-        ERR.print(
-            f"note: trial {chosen.number} is a control ({rule.label}): no margins beat it here"
-        )
+        ERR.print(f"note: trial {chosen.number} is a control ({rule.label}){_why(ranked, pick)}")
 
 
 def export_finished(store: Store, ranked: RankedTrials, output: Path, *, home: Home) -> None:
@@ -112,3 +110,12 @@ def export_finished(store: Store, ranked: RankedTrials, output: Path, *, home: H
         ERR.print(f"{output} was not written: {doubt}", highlight=False, markup=False)
         return
     export_trial(store, ranked.sweep, output, home=home, pick=KNEE)
+
+
+def _why(ranked: RankedTrials, pick: str) -> str:
+    """Return why a pick is a control, where it was not asked for by its number: a clause."""
+    if pick.isdigit():
+        return ""
+    if any(not trial.control for trial in ranked.front):
+        return ": no margins of the front keep what it has; a lower --recall-floor allows for less"
+    return ": no margins beat it here"

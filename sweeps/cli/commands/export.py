@@ -26,7 +26,7 @@ def export(
             "--recall-floor",
             metavar="X",
             help="Least value of the objective that is to be maximised; by default what the best "
-            "control has, less the objective's tolerance (Recall@1: 0.005).",
+            "control has, less what its workload tolerates.",
         ),
     ] = None,
     ceiling: Annotated[
