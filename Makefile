@@ -7,7 +7,7 @@ CONSTRAINTS ?= constraints.txt
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults fast lint types check
+.PHONY: help install demo test faults fast lint types check audit
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,11 @@ types: install  ## Check types
 	$(BIN)/mypy
 
 check: lint types test faults  ## Everything that CI checks
+
+audit: install  ## Look the installed versions up among PyPI's known vulnerabilities
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/pip install --quiet pip-audit
+	$(VENV)/audit/bin/pip-audit --path $$($(BIN)/python -c 'import sysconfig as s; print(s.get_path("purelib"))')
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 14) else \
