@@ -1,8 +1,8 @@
 VENV ?= .venv
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.14 python3,$(shell command -v $(name))))
 ARGS ?=
-# A process of the tests on each core; those that start a Ray keep to one.
-PARALLEL ?= --numprocesses logical --dist loadgroup
+# A process of the tests on each core; one Ray at a time.
+PARALLEL ?= --numprocesses logical --dist loadfile
 CONSTRAINTS ?= constraints.txt
 BIN = $(VENV)/bin
 

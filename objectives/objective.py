@@ -36,8 +36,8 @@ class Objective:
             it).
         scale: On which a seed adds about the same noise to good and to bad values: ``logit`` for
             shares, ``log`` for positive values.
-        tolerance: How much worse than the best control a trial may be in it that is picked; None:
-            as much as it likes.
+        tolerance: How much worse than the best control a trial may be in it that is picked, where
+            nothing tells how noisy the control is; None: as much as it likes, in any case.
     """
 
     name: str
@@ -66,7 +66,7 @@ _RECORDS: Final = (
         ideal=1.0,
         reference=0.0,
         scale="logit",
-        tolerance=0.0,
+        tolerance=0.005,
     ),
     Objective(
         name="map_at_r",
@@ -76,7 +76,7 @@ _RECORDS: Final = (
         ideal=1.0,
         reference=0.0,
         scale="logit",
-        tolerance=0.0,
+        tolerance=0.005,
     ),
     Objective(
         name="opis",

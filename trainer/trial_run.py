@@ -117,7 +117,7 @@ class TrialRun:
         run = self._begun()
         run.load_state_dict(state)
         self._measured = state["handed_over"]
-        self._metrics = dict(state["metrics"])
+        self._metrics = dict(state.get("metrics", {}))
 
     def keep(self, path: Path) -> None:
         """Write the embedder to a file that `trainer.load_embedder` reads.

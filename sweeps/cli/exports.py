@@ -67,13 +67,14 @@ def export_trial(
     """
     ranked = ranked_trials(store, name)
     chosen = pick_trial(ranked, pick, limits=limits)
-    folder = home.kept(name)
-    seeds = kept_seeds(folder, number=chosen.number)
+    folder, measurements = home.kept(name), store.measurements(name)
+    measured = {each.seed for each in measurements if each.number == chosen.number}
+    seeds = [s for s in kept_seeds(folder, number=chosen.number) if s in measured]
     beside = output.with_name(f"{output.stem}-model.pt")
     document = margins_of(
         store.sweep(name),
         ranked,
-        store.measurements(name),
+        measurements,
         pick=pick,
         limits=limits,
         force=force,
@@ -117,5 +118,5 @@ def _why(ranked: RankedTrials, pick: str) -> str:
     if pick.isdigit():
         return ""
     if any(not trial.control for trial in ranked.front):
-        return ": no margins of the front keep what it has; a lower --recall-floor allows for less"
+        return ": of what keeps the floor it is the best; a lower --recall-floor lets in more"
     return ": no margins beat it here"

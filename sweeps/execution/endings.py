@@ -18,6 +18,8 @@ _PARTICULARS: Final = re.compile(r"\b(0x)?[0-9a-f]{8,}\b|\d+")
 
 # So long after the loss of a node Ray may yet hand out processes of it.
 _SETTLES_SECONDS: Final = 2.0
+# So often a run may be lost before any process begins it.
+_NEVER_BEGUN: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,7 @@ class Endings:
     Runs that were under way side by side may be lost together, such as with their node: that is one
     loss. So one counts, against its run and towards a row, only where the run began after the last
     that counted. One that no process ever began was lost with the process: it counts towards a row
-    unless a loss was counted a moment before, and never against its run.
+    unless a loss was noted a moment before, and a hundred of them count against its run.
 
     Args:
         policy: What becomes of runs that do not complete.
@@ -59,6 +61,7 @@ class Endings:
         self._failures: Counter[tuple[str, int, int]] = Counter()
         self._losses = 0
         self._before: dict[tuple[int, int], int] = {}
+        self._never_begun: Counter[tuple[int, int]] = Counter()
         self._row, self._reason = 0, ""
         self._settled_at = -float("inf")
         self.trouble: str | None = None
@@ -111,24 +114,27 @@ class Endings:
 
     def _failed(self, kind: str, reason: str, *, number: int, seed: int) -> Ending:
         """Return LOST where the run is to be run again, else FAILED."""
-        lost = is_lost(kind)
-        before = self._before.pop((number, seed), None)
-        if not lost or before == self._losses:
+        run, lost = (number, seed), is_lost(kind)
+        before = self._before.pop(run, None)
+        counts = before == self._losses
+        if not lost or counts:
             self._failures[kind, number, seed] += 1
-        if lost and (before == self._losses or (before is None and not self.settling)):
+        if lost and (counts or (before is None and not self.settling)):
+            self._losses += counts
             self._note_loss(reason)
             if kind == "lost":
                 self._settled_at = self._clock() + _SETTLES_SECONDS
-        failures = self._failures[kind, number, seed]
-        again = failures <= self._policy.tolerated(kind) or (lost and self.trouble is not None)
-        if not again and failures > 1:
-            reason = f"{failures} times: {reason}"
+        self._never_begun[run] += lost and before is None
+        failures, never = self._failures[kind, number, seed], self._never_begun[run]
+        tolerated = failures <= self._policy.tolerated(kind) and never <= _NEVER_BEGUN
+        again = tolerated or (lost and self.trouble is not None)
+        if not again and (times := max(failures, never)) > 1:
+            reason = f"{times} times: {reason}"
         state = TrialState.LOST if again else TrialState.FAILED
         return Ending(state=state, kind=kind, reason=reason)
 
     def _note_loss(self, reason: str) -> None:
         general = _PARTICULARS.sub("#", reason)
-        self._losses += 1
         self._row = self._row + 1 if general == self._reason else 1
         self._reason = general
         if self._row >= self._policy.losses_in_a_row:

@@ -112,6 +112,8 @@ def run_sweep(
             driver=driver,
         )
         lease = stack.enter_context(Lease(store, spec.name, driver))
+        # Of an earlier sweep of that name, whose record is gone.
+        rmtree(places.root.kept(spec.name), ignore_errors=True)
         return _carried_out(spec, data, store, places, lease, callbacks, notes)
 
 

@@ -15,13 +15,20 @@ class Scheduler(FIFOScheduler):  # type: ignore[misc]  # Ray has no types
     the one that is starting for it. Where a process takes longer to start than a trial to run, no
     second one is ever ready, and the trials run one after another. And of the actors that are idle
     while the search waits for results it keeps a single one. Ray Tune has no word for either, so
-    this reads, and changes, what its controller keeps to itself.
+    this reads, and changes, what its controller keeps to itself. Nor does it see that an idle actor
+    dies: it hands it out, which costs the trial.
     """
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """Let one more idle actor be kept."""
         cache = tune_controller._tune_controller._actor_cache
         cache.increase_max(trial.placement_group_factory)
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """Where an actor died, let the idle ones go: they may have been on the same node."""
+        actor = tune_controller._trial_to_actor.get(trial)
+        if actor is None or tune_controller._actor_manager.is_actor_failed(actor):
+            tune_controller._cleanup_cached_actors(force_all=True)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         """Return the first trial that waits and whose own actor is not starting, or None."""

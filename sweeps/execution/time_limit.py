@@ -1,6 +1,6 @@
 """Time limit of a run."""
 
-import os
+import faulthandler
 import threading
 import time
 from collections.abc import Callable
@@ -10,8 +10,9 @@ from trainer import TrialFailed
 
 __all__ = ["TimeLimit", "TimeLimitReached"]
 
-# A run that is as late as that again, and this, is not going to look at the clock any more.
-_MARGIN_SECONDS: Final = 60.0
+# Features of a frozen trunk may be computed meanwhile, or a large set scored.
+_MARGIN_SECONDS: Final = 3600.0
+_STDERR: Final = 2
 
 
 class TimeLimitReached(TrialFailed):
@@ -21,33 +22,26 @@ class TimeLimitReached(TrialFailed):
 
 
 class TimeLimit:
-    """Limit of the time that a run may take, from now on.
+    """Limit of the time that a run may take, from now on; one at a time in a process.
 
-    Of a run that is still under way after twice its time and a minute, a step hangs: its process,
-    which holds what others wait for, is ended.
+    Of a run that is still under way after twice its time and an hour, a step hangs: its process,
+    which holds what others wait for, is ended, and says on standard error where it was.
 
     Args:
         seconds: The limit; None: there is none.
         clock: Seconds, from whenever.
-        end: Ends the process.
     """
 
     def __init__(
-        self,
-        seconds: float | None,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        end: Callable[[int], object] = os._exit,
+        self, seconds: float | None, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._seconds = seconds
         self._clock = clock
         self._started_at = clock()
-        self._watchdog: threading.Timer | None = None
         if seconds is not None:
             late = min(2 * seconds + _MARGIN_SECONDS, threading.TIMEOUT_MAX)
-            self._watchdog = threading.Timer(late, end, (1,))
-            self._watchdog.daemon = True
-            self._watchdog.start()
+            # Of C: a step that hangs may hold Python's lock.
+            faulthandler.dump_traceback_later(late, exit=True, file=_STDERR)
 
     @property
     def is_over(self) -> bool:
@@ -61,5 +55,5 @@ class TimeLimit:
 
     def lift(self) -> None:
         """Let the run that has ended be."""
-        if self._watchdog is not None:
-            self._watchdog.cancel()
+        if self._seconds is not None:
+            faulthandler.cancel_dump_traceback_later()

@@ -122,7 +122,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
     def _keep(self, run: KeepableRun) -> None:
         """Keep the weights where that can be; what was measured counts all the same."""
         folder, config = Path(self._config["kept"]), self._config
-        with suppress(OSError):
+        with suppress(OSError, RuntimeError):  # torch's where the disk is full
             folder.mkdir(parents=True, exist_ok=True)
             run.keep(run_file(folder, number=config["number"], seed=config["seed"]))
 

@@ -8,20 +8,25 @@ __all__ = ["default_limits", "keeps"]
 
 
 def default_limits(
-    objectives: Iterable[Objective], controls: Iterable[Mapping[str, float]]
+    objectives: Iterable[Objective],
+    controls: Iterable[tuple[Mapping[str, float], Mapping[str, tuple[float, float]]]],
 ) -> dict[str, float]:
-    """Return how bad a pick may be, by objective: what the best control has, less the tolerance.
+    """Return how bad a pick may be, by objective: as the best control, as far as that is known.
 
     Args:
         objectives: Of which those without a tolerance have no limit.
-        controls: What each control scored; without any there is no limit.
+        controls: What each control scored, and the 95 % intervals of that, half of which a pick
+            may be worse by; where there are none, the tolerance. Without controls there is no
+            limit.
     """
     held = tuple(controls)
     limits: dict[str, float] = {}
     for objective in objectives:
         if held and objective.tolerance is not None:
-            best = min(objective.sign * values[objective.name] for values in held)
-            limits[objective.name] = objective.sign * (best + objective.tolerance)
+            name, sign = objective.name, objective.sign
+            values, intervals = min(held, key=lambda control: sign * control[0][name])
+            low, high = intervals.get(name, (0.0, 2 * objective.tolerance))
+            limits[name] = values[name] + sign * (high - low) / 2
     return limits
 
 

@@ -168,7 +168,8 @@ def rank_trials(
         for each in _ranked(finished, held, objectives, confidence)
     ]
     first = objectives[0]
-    limits = default_limits(objectives, [each.searched for each in ranked if each.control])
+    controls = [(each.searched, each.intervals) for each in ranked if each.control]
+    limits = default_limits(objectives, controls)
     pairs_in = partial(
         pairs_of,
         trials,

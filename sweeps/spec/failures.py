@@ -33,8 +33,8 @@ class Failures(StrictModel):
         losses_in_a_row: So many failures of the machine, for the same reason and without a
             measurement in between, stop the sweep.
         time_limit: Seconds that a run may take in one go; None: as many as it takes. Looked at
-            between steps; the process of a run that after twice as long and a minute has not done
-            so is ended, which is ``lost``.
+            between steps; the process of a run that after twice as long and an hour has not ended
+            is, which is ``lost``.
     """
 
     retries: dict[FailureKind, _Count] = Field(default_factory=dict, validate_default=True)

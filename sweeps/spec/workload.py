@@ -183,7 +183,8 @@ class Workload:
         last_epoch: Maps a configuration to the rung at which its training ends, counted from 1.
         start: Begins a training run, in the process of a trial, from a configuration, the data,
             the ``scoring`` section, and what the trial holds. May raise ``trainer.TrialFailed``. Of
-            members of the front one `KeepableRun` each is kept.
+            what a sweep chose, and its references, one `KeepableRun` each is kept that its
+            ``budget.reports`` have trained.
         confirm: Begins a run that `Run.advance` ends at once, at the last epoch, from what `start`
             takes: trained on all classes but those of the test split, it measures these. None where
             nothing can be confirmed.

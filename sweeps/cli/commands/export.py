@@ -26,7 +26,7 @@ def export(
             "--recall-floor",
             metavar="X",
             help="Least value of the objective that is to be maximised; by default what the best "
-            "control has, less what its workload tolerates.",
+            "control has, less half of its 95 % interval.",
         ),
     ] = None,
     ceiling: Annotated[

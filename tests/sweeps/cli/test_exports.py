@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from objectives import get_objective
-from sweeps.home import Home
+from sweeps.home import Home, run_file
 from sweeps.store import Store, SweepState, TrialState
 from tests.sweeps.command import Command
-from trainer import TrialConfig
+from trainer import TrialConfig, read_tuned_margins
 
 PAIR = (get_objective("recall_at_1"), get_objective("opis"))
 FACTS = {"data": {"fingerprint": "abc", "train_classes": 5}}
@@ -39,13 +39,18 @@ def home_of(folder: Path, *points: tuple[float, float]) -> Home:
     return home
 
 
+def lines(said: str) -> list[str]:
+    """Return the notes of a terminal, each in one line."""
+    return [" ".join(f"note:{each}".split()) for each in said.split("note:")[1:]]
+
+
 @pytest.mark.parametrize(
     ("points", "pick", "said"),
     [
         (
-            [(0.9, 0.006), (0.89, 0.004)],
+            [(0.9, 0.006), (0.88, 0.004)],
             "knee",
-            ": no margins of the front keep what it has; a lower --recall-floor allows for less",
+            ": of what keeps the floor it is the best; a lower --recall-floor lets in more",
         ),
         ([(0.9, 0.006), (0.89, 0.007)], "knee", ": no margins beat it here"),
         ([(0.9, 0.006), (0.91, 0.005)], "0", ""),
@@ -60,4 +65,22 @@ def test_of_a_control_it_is_said_why(
     ran = command(*words, "--home", home.path)
     assert ran.code == 0, ran
     note = f"note: trial 0 is a control (TCM weight 0){said}"
-    assert note in " ".join(ran.err.split()).split(" note: no control")[0]
+    assert [line for line in lines(ran.err) if "is a control" in line] == [note]
+
+
+def test_the_model_beside_the_margins_is_one_that_was_measured(
+    command: Command, tmp_path: Path
+) -> None:
+    home, margins = home_of(tmp_path / "home", (0.8, 0.006), (0.9, 0.004)), tmp_path / "m.yaml"
+    folder = home.kept("own")
+    folder.mkdir(parents=True)
+    words = ("export", "own", "--pick", 1, "-o", margins, "--home", home.path)
+    run_file(folder, number=1, seed=7).write_bytes(b"of a run that died before it was recorded")
+    assert command(*words).code == 0
+    assert read_tuned_margins(margins).weights is None
+    assert not (tmp_path / "m-model.pt").exists()
+    run_file(folder, number=1, seed=0).write_bytes(b"recorded")
+    ran = command(*words)
+    assert "(the model of seed 0)" in ran.out
+    assert read_tuned_margins(margins).weights == "m-model.pt"
+    assert (tmp_path / "m-model.pt").read_bytes() == b"recorded"

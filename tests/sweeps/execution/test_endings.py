@@ -147,6 +147,32 @@ def test_what_no_process_ever_begins_is_trouble_in_the_end_and_no_failure() -> N
     assert (endings.trouble or "").startswith("5 runs in a row were lost: ")
 
 
+def test_what_no_process_ever_begins_fails_in_the_end_where_others_go_on() -> None:
+    time = Time()
+    endings = Endings(Failures(), clock=time)
+    states = []
+    for _ in range(101):
+        states.append(endings.of_error(DIED, number=0, seed=0))
+        endings.of_result(result(1), **AT_LAST)  # of another run: no row
+        time.now += SETTLES
+    assert {each.state for each in states[:100]} == {TrialState.LOST}
+    assert states[100].state is TrialState.FAILED
+    assert (states[100].reason or "").startswith("101 times: the actor died: ")
+
+
+def test_what_no_process_begins_hides_no_loss_of_what_one_did() -> None:
+    time = Time()
+    endings = Endings(Failures(), clock=time)
+    found = []
+    for _ in range(3):
+        endings.begins(1, 0)
+        endings.of_error(DIED, number=0, seed=0)  # on a node that can begin nothing
+        endings.of_result(result(1), **AT_LAST)
+        found.append(endings.of_error(DIED, number=1, seed=0).state)
+        time.now += SETTLES
+    assert found == [TrialState.LOST, TrialState.LOST, TrialState.FAILED]
+
+
 def unreadable(why: str) -> dict[str, Any]:
     return {**result(None, why), "kind": "data"}
 

@@ -137,3 +137,15 @@ def test_who_is_superseded_writes_nothing_more(store: Store, tmp_path: Path) -> 
     new.measures(2)
     assert not new.lease.lost.is_set()
     assert states(store)[:2] == [[TrialState.COMPLETE]] * 2
+
+
+def test_a_run_that_begins_and_dies_three_times_failed(store: Store, tmp_path: Path) -> None:
+    driver = Driver(store, "me", tmp_path)
+    found = []
+    for attempt in range(3):
+        driver.starts(attempt)
+        driver.dies(tmp_path / "error.txt")
+        driver.recorder._endings._row = 0  # others go on
+        found.append(store.attempts("birds")[-1].state)
+    assert found == [TrialState.LOST, TrialState.LOST, TrialState.FAILED]
+    assert driver.study.told == [None]

@@ -4,7 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import Mock, call
 
 import pytest
 
@@ -97,3 +97,19 @@ def test_the_first_trial_whose_process_is_not_starting_is_next(
     found = Scheduler().choose_trial_to_run(SimpleNamespace(_tune_controller=controller))
     assert found is (None if chosen is None else live[chosen])
     assert not asked  # else Ray would choose, of all that wait
+
+
+@pytest.mark.parametrize(
+    ("actor", "failed", "lets_go"),
+    [(None, False, True), ("actor", True, True), ("actor", False, False)],
+    ids=["gone", "failed", "its code raised"],
+)
+def test_where_an_actor_dies_the_idle_ones_are_not_handed_out(
+    actor: str | None, failed: bool, lets_go: bool
+) -> None:
+    controller = Mock()
+    controller._trial_to_actor.get.return_value = actor
+    controller._actor_manager.is_actor_failed.return_value = failed
+    Scheduler().on_trial_error(controller, Mock())
+    flushed = controller._cleanup_cached_actors
+    assert flushed.call_args_list == ([call(force_all=True)] if lets_go else [])

@@ -1,9 +1,24 @@
-import threading
+import faulthandler
+import subprocess
+import sys
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-import sweeps.execution.time_limit
 from sweeps.execution.time_limit import TimeLimit
+
+HANGS = """
+import time
+import sweeps.execution.time_limit as ours
+ours._MARGIN_SECONDS = 0.0
+limit = ours.TimeLimit(0.001)
+{lift}
+deadline = time.monotonic() + {seconds}
+while time.monotonic() < deadline:
+    pass
+print("went on")
+"""
 
 
 def test_a_run_may_take_as_long_as_it_says() -> None:
@@ -20,24 +35,32 @@ def test_a_run_may_take_as_long_as_it_says() -> None:
     )
 
 
-def test_without_one_it_takes_as_long_as_it_takes() -> None:
+def test_without_one_it_takes_as_long_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    timer = Mock()
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", timer)
     now = [0.0]
     limit = TimeLimit(None, clock=lambda: now[0])
     now[0] = 1e9
     assert not limit.is_over
     limit.lift()
+    timer.assert_not_called()
 
 
-def test_the_process_of_a_run_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeps.execution.time_limit, "_MARGIN_SECONDS", 0.0)
-    ended = threading.Event()
-    TimeLimit(0.001, end=lambda _: ended.set())
-    assert ended.wait(30)
+def ran(**words: Any) -> "subprocess.CompletedProcess[str]":
+    code = HANGS.format(**words)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_the_process_of_a_run_that_hangs_is_ended_and_says_where() -> None:
+    ended = ran(lift="", seconds=60)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "in <module>" in ended.stderr
 
 
 def test_that_of_a_run_that_has_ended_is_not() -> None:
-    limit = TimeLimit(1e300)  # longer than any clock of the system
-    [watchdog] = [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
-    limit.lift()
-    watchdog.join(30)
-    assert not watchdog.is_alive()
+    ended = ran(lift="limit.lift()", seconds=0.1)
+    assert (ended.returncode, ended.stdout) == (0, "went on\n"), ended
+
+
+def test_a_limit_may_be_longer_than_any_clock_runs() -> None:
+    TimeLimit(1e300).lift()

@@ -1,3 +1,4 @@
+import faulthandler
 import math
 import subprocess
 import sys
@@ -332,3 +333,13 @@ def test_passwords_are_hidden_in_all_that_an_error_says() -> None:
     _redact(outer)
     assert "S3cret" not in f"{outer} {inner} {inner!r}"
     assert "bucket" in str(inner)
+
+
+def test_the_process_of_a_run_that_has_ended_may_live_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    armed: list[bool] = []
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda *_, **__: armed.append(True))
+    monkeypatch.setattr(faulthandler, "cancel_dump_traceback_later", lambda: armed.append(False))
+    trainable = begun(**SIMULATED | {"failures": {"time_limit": 60}})
+    while not trainable.step()["done"]:
+        assert armed == [True]
+    assert armed == [True, False]
