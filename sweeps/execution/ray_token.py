@@ -59,6 +59,9 @@ def _has_token(raylet: Any) -> bool:
         return bool(loader.has_token(ignore_auth_mode=True))
     except ray.exceptions.AuthenticationError:  # the file that is named is not there, or empty
         return False
+    finally:
+        # What is loaded this process asks of others, too: of a cluster that has none, for one.
+        loader.reset_cache()
 
 
 def _set_mode(raylet: Any, mode: str | None) -> None:

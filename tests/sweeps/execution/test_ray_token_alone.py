@@ -25,13 +25,17 @@ def head(monkeypatch: pytest.MonkeyPatch) -> Heads:
     def set_head(
         *, here: str | None, wanted: str | None, mode: str = "", gone: bool = False
     ) -> None:
+        loaded = set[str]()
+
         def has_token(ignore_auth_mode: bool) -> bool:
             assert ignore_auth_mode
+            loaded.add("token")
             if here == "missing file":
                 raise ray.exceptions.AuthenticationError("no such file")
             return here is not None
 
         def connect(address: str) -> None:
+            assert not loaded  # it would be asked for of the head, too
             assert address == "127.0.0.1:1"
             sent = here if os.environ.get("RAY_AUTH_MODE") == "token" else None
             if gone:
@@ -39,7 +43,7 @@ def head(monkeypatch: pytest.MonkeyPatch) -> Heads:
             if wanted not in (None, sent):
                 raise ray.exceptions.AuthenticationError("refused")
 
-        loader = SimpleNamespace(reset_cache=lambda: None, has_token=has_token)
+        loader = SimpleNamespace(reset_cache=lambda: loaded.clear(), has_token=has_token)
         raylet = SimpleNamespace(
             AuthenticationTokenLoader=SimpleNamespace(instance=lambda: loader),
             Config=SimpleNamespace(initialize=lambda _: None),
