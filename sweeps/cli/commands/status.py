@@ -40,7 +40,7 @@ def status(
     if as_json:
         print_json(failures_document(attempts) if failures else status_document(*found))
     elif failures:
-        for line in failure_lines(attempts):
+        for line in [*failure_lines(attempts)] or [f"{name}: no run failed, and none was lost"]:
             print_line(line)
     else:
         OUT.print(status_table(*found))

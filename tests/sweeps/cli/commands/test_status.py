@@ -1,7 +1,9 @@
 import json
+from pathlib import Path
 
 import pytest
 
+from tests.sweeps.cli.finished import home_of
 from tests.sweeps.command import Command, TinySweep
 
 # mlflow's own models use SQLAlchemy's noload strategy, deprecated since SQLAlchemy 2.1.
@@ -24,3 +26,9 @@ def test_failures(command: Command, tiny: TinySweep) -> None:
     assert len(shown) == len(found) >= 1
     assert " seed 0 attempt 0 on " in shown[0]
     assert shown[0].endswith(": FAILED (not_scored): the training loss is not finite at epoch 1")
+
+
+def test_where_nothing_failed_it_says_so(command: Command, tmp_path: Path) -> None:
+    home = home_of(tmp_path / "home", (0.8, 0.006))
+    ran = command("status", "own", "--failures", "--home", home.path)
+    assert ran.out == "own: no run failed, and none was lost\n"
