@@ -12,7 +12,7 @@ HANGS = """
 import time
 import sweeps.execution.time_limit as ours
 ours._MARGIN_SECONDS = 0.0
-limit = ours.TimeLimit(0.001)
+limit = ours.TimeLimit({limit})
 {lift}
 deadline = time.monotonic() + {seconds}
 while time.monotonic() < deadline:
@@ -52,13 +52,13 @@ def ran(**words: Any) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_process_of_a_run_that_hangs_is_ended_and_says_where() -> None:
-    ended = ran(lift="", seconds=60)
+    ended = ran(limit=0.001, lift="", seconds=60)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "in <module>" in ended.stderr
 
 
 def test_that_of_a_run_that_has_ended_is_not() -> None:
-    ended = ran(lift="limit.lift()", seconds=0.1)
+    ended = ran(limit=1.0, lift="limit.lift()", seconds=3)
     assert (ended.returncode, ended.stdout) == (0, "went on\n"), ended
 
 
