@@ -45,7 +45,7 @@ class Endings:
     Runs that were under way side by side may be lost together, such as with their node: that is one
     loss. So one counts, against its run and towards a row, only where the run began after the last
     that counted. One that no process ever began was lost with the process: it counts towards a row
-    unless a loss was noted a moment before, and a hundred of them count against its run.
+    unless a loss was noted a moment before, and more than a hundred of them fail its run.
 
     Args:
         policy: What becomes of runs that do not complete.
@@ -61,7 +61,6 @@ class Endings:
         self._failures: Counter[tuple[str, int, int]] = Counter()
         self._losses = 0
         self._before: dict[tuple[int, int], int] = {}
-        self._never_begun: Counter[tuple[int, int]] = Counter()
         self._row, self._reason = 0, ""
         self._settled_at = -float("inf")
         self.trouble: str | None = None
@@ -114,22 +113,21 @@ class Endings:
 
     def _failed(self, kind: str, reason: str, *, number: int, seed: int) -> Ending:
         """Return LOST where the run is to be run again, else FAILED."""
-        run, lost = (number, seed), is_lost(kind)
-        before = self._before.pop(run, None)
-        counts = before == self._losses
-        if not lost or counts:
-            self._failures[kind, number, seed] += 1
-        if lost and (counts or (before is None and not self.settling)):
+        lost = is_lost(kind)
+        before = self._before.pop((number, seed), None)
+        never_begun, counts = lost and before is None, before == self._losses
+        cause = "never begun" if never_begun else kind
+        self._failures[cause, number, seed] += never_begun or counts or not lost
+        if lost and (counts or (never_begun and not self.settling)):
             self._losses += counts
             self._note_loss(reason)
             if kind == "lost":
                 self._settled_at = self._clock() + _SETTLES_SECONDS
-        self._never_begun[run] += lost and before is None
-        failures, never = self._failures[kind, number, seed], self._never_begun[run]
-        tolerated = failures <= self._policy.tolerated(kind) and never <= _NEVER_BEGUN
-        again = tolerated or (lost and self.trouble is not None)
-        if not again and (times := max(failures, never)) > 1:
-            reason = f"{times} times: {reason}"
+        failures = self._failures[cause, number, seed]
+        tolerated = _NEVER_BEGUN if never_begun else self._policy.tolerated(kind)
+        again = failures <= tolerated or (lost and self.trouble is not None)
+        if not again and failures > 1:
+            reason = f"{failures} times: {reason}"
         state = TrialState.LOST if again else TrialState.FAILED
         return Ending(state=state, kind=kind, reason=reason)
 
