@@ -32,13 +32,18 @@ from sweeps.execution.cluster import ray_cluster
 from sweeps.spec import Resources
 
 @ray.remote
+def work():
+    return "worked"
+
+@ray.remote
 class Actor:
     def work(self):
         return "worked"
 
 try:
     with ray_cluster(sys.argv[1], Resources()):
-        print(ray.get(Actor.remote().work.remote(), timeout=60))
+        done = Actor.remote().work.remote() if sys.argv[2] == "actor" else work.remote()
+        print(ray.get(done, timeout=60))
 except InputError as error:
     print(error)
 """
@@ -98,10 +103,10 @@ def _until(lines: Iterator[str], last: str) -> Iterator[str]:
             return
 
 
-def drive(address: str, variables: dict[str, str]) -> str:
+def drive(address: str, variables: dict[str, str], *, kind: str = "actor") -> str:
     """Return all that a driver says, on whatever stream."""
     return subprocess.run(
-        [sys.executable, "-c", DRIVER, address],
+        [sys.executable, "-c", DRIVER, address, kind],
         env=variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -126,6 +131,7 @@ def test_a_head_with_a_token(tmp_path: Path) -> None:
 
 def test_a_head_without_one(tmp_path: Path) -> None:
     with head("disabled") as (home, address):
+        assert drive(address, environment(home, RAY_AUTH_MODE="token"), kind="task") == "worked"
         assert drive(address, environment(home)) == "worked"
         said = drive(address, environment(tmp_path, RAY_AUTH_MODE="token"))
         assert said == f"RAY_AUTH_MODE is 'token', and there is no token here: {HELP}"
